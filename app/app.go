@@ -1,0 +1,154 @@
+// Package app builds every capability in dependency order; each line uses only the lines above it.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"github.com/siyu-scrm/siyu/app/audience"
+	"github.com/siyu-scrm/siyu/app/automation"
+	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/channel"
+	"github.com/siyu-scrm/siyu/app/checkin"
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/inbox"
+	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/quiz"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reward"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/app/wechat"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Deps are what an app stands on.
+type Deps struct {
+	Config   *config.Config
+	DB       *db.DB
+	Clock    clock.Clock
+	Zone     clock.Zone
+	Box      *config.Box
+	WeChat   *wechat.Client
+	Accounts []wechat.Account
+	// Account finds an account by name; nil looks in Accounts. The sandbox's accounts can change while siyu runs.
+	Account    func(name string) (wechat.Account, bool)
+	Simulation *Simulation // nil in production
+}
+
+// App is siyu without its doors.
+type App struct {
+	Deps
+	Owner      string // this process, in claims
+	Operators  *operator.Service
+	Conditions *condition.Registry
+	Events     *event.Log
+	Members    *member.Service
+	Book       *ledger.Book
+	Tags       *tag.Service
+	Rewards    *reward.Service
+	Channels   *channel.Service
+	Checkins   *checkin.Service
+	Quizzes    *quiz.Service
+	Audience   *audience.Service
+	Reach      *reach.Service
+	Broadcasts *broadcast.Service
+	Inbox      *inbox.Service
+}
+
+// New builds the app. It changes nothing in the database: see Prepare.
+func New(d Deps) *App {
+	if d.Account == nil {
+		d.Account = func(name string) (wechat.Account, bool) {
+			for _, a := range d.Accounts {
+				if a.Name == name {
+					return a, true
+				}
+			}
+			return wechat.Account{}, false
+		}
+	}
+	a := &App{Deps: d, Owner: strings.ToLower(rand.Text())[:16]}
+	a.Operators = operator.New(d.DB, d.Box, d.Clock)
+	a.Conditions = condition.New()
+	a.Events = event.New(d.DB, d.Clock)
+	a.Members = member.New(d.DB, d.Clock, d.Zone, a.Events, d.WeChat, d.Box)
+	a.Book = ledger.New(d.DB, d.Clock, d.Zone)
+	a.Tags = tag.New(d.DB, d.Clock, a.Events, a.Conditions)
+	a.Rewards = reward.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Book, a.Tags)
+	a.Channels = channel.New(d.DB, d.Clock, a.Tags)
+	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
+	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
+	quietFrom, quietTo := d.Config.Quiet()
+	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{
+		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name,
+		DailyCap: d.Config.Reach.DailyCap, QuietFrom: quietFrom, QuietTo: quietTo,
+		InFlight: d.Config.Reach.InFlight, Workers: d.Config.Reach.Workers,
+		Points: a.Book.PointsOf, Crash: reach.CrashAt(d.Config.SandboxOn()),
+	})
+	a.Audience = audience.New(d.DB, d.Clock, a.Conditions)
+	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
+	a.Inbox = inbox.New(inbox.Deps{
+		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
+		Checkins: a.Checkins, Quizzes: a.Quizzes, Reach: a.Reach,
+	})
+	a.register()
+	return a
+}
+
+// register fills the three registries: what follows an event in its transaction, the leaves of conditions, and
+// what a merge does with the rows of each capability.
+func (a *App) register() {
+	a.Events.Follow(a.Channels.Follow)
+	a.Events.Follow(a.Rewards.Follow)
+	a.Events.Follow(a.Tags.Follow)
+	followers := automation.Followers{
+		DB: a.DB, Members: a.Members, Reach: a.Reach, WeChat: a.WeChat, MPAppID: firstOf(a.Accounts, model.KindMP).AppID,
+	}
+	followers.Register(a.Events)
+
+	for _, leaf := range []condition.Leaf{event.Did(), member.Leaf(), tag.Leaf()} {
+		a.Conditions.Register(leaf)
+	}
+	a.Conditions.Seal()
+
+	// reward before ledger: it takes back duplicates while the loser still has his own lots.
+	for _, p := range []member.Part{
+		a.Checkins.Part(), a.Quizzes.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
+	} {
+		a.Members.AddPart(p)
+	}
+}
+
+// Prepare brings the database up to date: schema, the check of the key, and what every first start makes.
+func (a *App) Prepare(ctx context.Context) error {
+	if err := a.DB.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := operator.CheckKey(ctx, a.DB, a.Box); err != nil {
+		return err
+	}
+	if err := a.Book.EnsureAccounts(ctx); err != nil {
+		return err
+	}
+	if err := a.Tags.EnsureGroups(ctx); err != nil {
+		return fmt.Errorf("app: tag groups: %w", err)
+	}
+	return nil
+}
+
+func firstOf(accounts []wechat.Account, kind string) wechat.Account {
+	for _, a := range accounts {
+		if a.Kind == kind {
+			return a
+		}
+	}
+	return wechat.Account{}
+}

@@ -1,0 +1,106 @@
+// Package audience says who meets a condition: the exact set, its size, a sample. How many of them a message would reach is
+// reach's to say, since only the live send's own decision is a true forecast: see broadcast.Preview.
+package audience
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Service reads audiences.
+type Service struct {
+	db         *db.DB
+	clock      clock.Clock
+	conditions *condition.Registry
+}
+
+// New returns the audiences of a database.
+func New(d *db.DB, c clock.Clock, conditions *condition.Registry) *Service {
+	return &Service{db: d, clock: c, conditions: conditions}
+}
+
+// Universe is everybody: each person who was not merged into another, followers who never registered too.
+func (s *Service) Universe(ctx context.Context, tx *gorm.DB) (*roaring.Bitmap, error) {
+	rows, err := tx.Statement.ConnPool.QueryContext(ctx, "SELECT id FROM members WHERE merged_into IS NULL ORDER BY id")
+	if err != nil {
+		return nil, fmt.Errorf("audience: universe: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	all := roaring.New()
+	chunk := make([]uint32, 0, 4096)
+	for rows.Next() {
+		var id uint32
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("audience: universe: %w", err)
+		}
+		if chunk = append(chunk, id); len(chunk) == cap(chunk) {
+			all.AddMany(chunk)
+			chunk = chunk[:0]
+		}
+	}
+	all.AddMany(chunk)
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("audience: universe: %w", err)
+	}
+	return all, nil
+}
+
+// Members are those who meet the condition at the instant, and how many people there are at all. tx is a transaction for a freeze,
+// or a reader for a count.
+func (s *Service) Members(ctx context.Context, tx *gorm.DB, at time.Time, t condition.Tree) (found *roaring.Bitmap, everybody int64, err error) {
+	all, err := s.Universe(ctx, tx)
+	if err != nil {
+		return nil, 0, err
+	}
+	n := int64(all.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	if t.Empty() {
+		return all, n, nil
+	}
+	found, err = s.conditions.Members(ctx, tx, at, all, t)
+	return found, n, err
+}
+
+// Count is how many meet the condition now. It refuses what condition.Registry.Check refuses.
+func (s *Service) Count(ctx context.Context, t condition.Tree) (int64, error) {
+	r := s.db.Reader(ctx)
+	if err := s.conditions.Check(ctx, r, t); err != nil {
+		return 0, err
+	}
+	found, _, err := s.Members(ctx, r, s.clock.Now(), t)
+	if err != nil {
+		return 0, err
+	}
+	return int64(found.GetCardinality()), nil //nolint:gosec // ids fit 32 bits
+}
+
+// Sample are n people of a set, spread over it.
+func (s *Service) Sample(ctx context.Context, set *roaring.Bitmap, n int) ([]model.Member, error) {
+	total := int(set.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	n = min(n, total)
+	ids := make([]uint32, 0, n)
+	for i := range n {
+		id, err := set.Select(uint32(i * total / n)) //nolint:gosec // below total
+		if err != nil {
+			return nil, fmt.Errorf("audience: sample: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	var rows []model.Member
+	if len(ids) > 0 {
+		if err := s.db.Reader(ctx).Find(&rows, ids).Error; err != nil {
+			return nil, fmt.Errorf("audience: sample: %w", err)
+		}
+	}
+	slices.SortFunc(rows, func(a, b model.Member) int { return int(a.ID - b.ID) })
+	return rows, nil
+}

@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/quiz"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reward"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
+)
+
+// DemoTemplate is the subscribe template of the sandbox's mini-program that the demo broadcast uses.
+const DemoTemplate = "TPL_ACTIVITY"
+
+// ensureSandbox makes what a first start in the sandbox has: three channel codes, and unless the settings say
+// otherwise a demo brand. What an operator changed or took away since does not come back.
+func (a *App) ensureSandbox(ctx context.Context) error {
+	steps := []struct {
+		name string
+		on   bool
+		make func(context.Context) error
+	}{
+		{"sandbox-channels", true, a.makeChannels},
+		{"demo-rules", a.Config.Sandbox.Demo, a.makeRules},
+		{"demo-auto-tags", a.Config.Sandbox.Demo, a.makeAutoTags},
+		{"demo-quiz", a.Config.Sandbox.Demo, a.makeQuiz},
+		{"demo-broadcast", a.Config.Sandbox.Demo, a.makeBroadcast},
+	}
+	for _, s := range steps {
+		if !s.on {
+			continue
+		}
+		done, err := db.Revision(a.DB.Reader(ctx), s.name)
+		if err != nil {
+			return fmt.Errorf("app: %s: %w", s.name, err)
+		}
+		if done > 0 {
+			continue
+		}
+		if err := s.make(ctx); err != nil && errs.CodeOf(err) != errs.Conflict { // a conflict: another process is making it
+			return fmt.Errorf("app: %s: %w", s.name, err)
+		}
+		if err := a.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return db.Bump(tx, s.name) }); err != nil {
+			return fmt.Errorf("app: %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+func (a *App) makeChannels(ctx context.Context) error {
+	for _, c := range []struct{ code, name, welcome string }{
+		{"poster", "门店海报", "欢迎从门店来!打开小程序注册,新会员立得积分;回复「签到」每天领积分。"},
+		{"tweet", "公众号推文", "欢迎!推文里的好物都在小程序,注册会员即可积分。"},
+		{"old", "老客", "欢迎老朋友回来!您的积分和权益都在小程序里。"},
+	} {
+		t, err := a.Tags.Ensure(ctx, tag.Channel, c.name)
+		if err != nil {
+			return err
+		}
+		_, err = a.Channels.Save(ctx, model.ChannelCode{
+			Code: c.code, Name: c.name, Welcome: c.welcome, CardTitle: "打开小程序,注册领积分", CardPath: "pages/index/index", TagID: t.ID,
+		})
+		if err != nil && errs.CodeOf(err) != errs.Conflict {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) makeRules(ctx context.Context) error {
+	fixed := func(points, growth, experience int64) []reward.Spec {
+		specs := []reward.Spec{{Kind: reward.Fixed, Account: model.AccountPoints, Amount: points}}
+		if growth > 0 {
+			specs = append(specs, reward.Spec{Kind: reward.Fixed, Account: model.AccountGrowth, Amount: growth})
+		}
+		if experience > 0 {
+			specs = append(specs, reward.Spec{Kind: reward.Fixed, Account: model.AccountExperience, Amount: experience})
+		}
+		return specs
+	}
+	once := []reward.Cap{{Period: reward.Lifetime, Times: 1}}
+	daily := []reward.Cap{{Period: reward.Day, Times: 1}}
+	streak := reward.Spec{Kind: reward.Streak, Account: model.AccountPoints, Table: []reward.Step{{Days: 7, Amount: 20}}}
+	for _, r := range []reward.Input{
+		{Code: "register", Name: "注册会员", Trigger: model.EventRegistered, Definition: reward.Definition{Grants: fixed(50, 0, 0), Caps: once}},
+		{Code: "checkin", Name: "每日签到", Trigger: model.EventCheckin, Definition: reward.Definition{Grants: append(fixed(5, 1, 2), streak), Caps: daily}},
+		{Code: "quiz", Name: "答题答对", Trigger: model.EventQuiz, Definition: reward.Definition{
+			Condition: condition.Is("event.field", map[string]any{"field": "correct", "op": "eq", "value": true}), Grants: fixed(10, 2, 5),
+		}},
+	} {
+		r.Enabled = true
+		if _, err := a.Rewards.Save(ctx, r, templates.Chinese); err != nil && errs.CodeOf(err) != errs.Conflict {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) makeAutoTags(ctx context.Context) error {
+	for _, r := range []struct {
+		group, tag, name string
+		tree             condition.Tree
+	}{
+		{tag.Value, "常签到用户", "30 天内签到至少 15 次", condition.Is("did", map[string]any{"event": model.EventCheckin, "op": "gte", "count": 15, "window": "30d"})},
+		{tag.Attribute, "敏感肌", "聊天提到敏感肌", condition.Is("event.text", map[string]any{"contains_any": []string{"敏感肌"}, "excludes": []string{"不是敏感肌", "非敏感肌"}})},
+		{tag.Preference, "喜欢草莓味", "聊天提到草莓", condition.Is("event.text", map[string]any{"contains_any": []string{"草莓"}})},
+	} {
+		t, err := a.Tags.Ensure(ctx, r.group, r.tag)
+		if err != nil {
+			return err
+		}
+		in := tag.Rule{TagID: t.ID, Name: r.name, Enabled: true, Condition: model.ToJSON(r.tree)}
+		if _, err := a.Tags.SaveRule(ctx, in, templates.Chinese); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) makeQuiz(ctx context.Context) error {
+	t, err := a.Tags.Ensure(ctx, tag.Preference, "喜欢草莓味")
+	if err != nil {
+		return err
+	}
+	opens := a.Zone.Start(a.Zone.DayOf(a.Clock.Now()))
+	_, err = a.Quizzes.Save(ctx, quiz.View{
+		Quiz: model.Quiz{
+			Question: "今天上架一款草莓味的润唇膜,猜猜它的主要有效成分是?", OpensAt: opens, ClosesAt: opens.AddDate(0, 0, 30), Attempts: 1,
+			Explanation: "莓果复合物帮助双唇锁水。", Enabled: true,
+		},
+		Options: []model.QuizOption{{Text: "莓果复合物", Correct: true, TagID: t.ID}, {Text: "天然果油", TagID: t.ID}},
+	})
+	return err
+}
+
+func (a *App) makeBroadcast(ctx context.Context) error {
+	var holders []condition.Tree
+	for _, t := range []struct{ group, name string }{{tag.Preference, "喜欢草莓味"}, {tag.Channel, "门店海报"}} {
+		row, err := a.Tags.Ensure(ctx, t.group, t.name)
+		if err != nil {
+			return err
+		}
+		holders = append(holders, condition.Is("tag", map[string]any{"tag_id": fmt.Sprint(row.ID)}))
+	}
+	const wednesday = "0 10 * * 3"
+	line, err := clock.ParseCron(wednesday, a.Zone)
+	if err != nil {
+		return err
+	}
+	first := line.Next(a.Clock.Now())
+	_, err = a.Broadcasts.Save(ctx, broadcast.Input{
+		Name: "每周三会员日", Class: model.ClassMarketing, Cron: wednesday,
+		Condition: condition.Tree{Any: holders},
+		Message: reach.Message{
+			Text:     "周三会员日:草莓味新品已上架,会员专享价等您来。",
+			Channels: []string{reach.Customer, reach.Subscribe, reach.Mass},
+			Subscribe: &reach.SubscribeContent{TemplateID: DemoTemplate, Page: "pages/index/index", Data: map[string]string{
+				"thing1": "周三会员日", "thing2": "草莓味新品,会员专享价", "time3": a.Zone.In(first).Format("2006年1月2日 15:04"),
+			}},
+		},
+	})
+	return err
+}

@@ -1,0 +1,52 @@
+package app_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/siyu-scrm/siyu/app"
+	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/db/dbtest"
+	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// TestFirstStart holds what a first start makes, and that a second start makes nothing, not even what an operator took away.
+func TestFirstStart(t *testing.T) {
+	t.Parallel()
+	for demo, want := range map[bool]map[string]int64{
+		true:  {"TagGroup": 6, "ChannelCode": 3, "PointRule": 3, "AutoTag": 3, "Quiz": 1, "Broadcast": 1},
+		false: {"TagGroup": 6, "ChannelCode": 3, "PointRule": 0, "AutoTag": 0, "Quiz": 0, "Broadcast": 0},
+	} {
+		t.Run(fmt.Sprintf("Demo=%t", demo), func(t *testing.T) {
+			t.Parallel()
+			place, dir := dbtest.Prepared(t), t.TempDir()
+			start := func() map[string]int64 {
+				cfg, err := config.Load(os.DevNull, nil, func(c *config.Config) {
+					c.DataDir, c.Sandbox.Demo = dir, demo
+					c.Database.Driver, c.Database.DSN = place.Driver, config.Secret(place.DSN+place.Path)
+				})
+				require.NoError(t, err)
+				a, err := app.Open(t.Context(), cfg, func(o *sandbox.Options) { o.Dir, o.Start, o.Frozen = "", apptest.Start, true })
+				require.NoError(t, err)
+				defer func() { require.NoError(t, a.Close()) }()
+				got := map[string]int64{}
+				for name, row := range map[string]any{
+					"TagGroup": &model.TagGroup{}, "ChannelCode": &model.ChannelCode{}, "PointRule": &model.PointRule{},
+					"AutoTag": &model.AutoTag{}, "Quiz": &model.Quiz{}, "Broadcast": &model.Broadcast{},
+				} {
+					var n int64
+					require.NoError(t, a.DB.Reader(t.Context()).Model(row).Count(&n).Error)
+					got[name] = n
+				}
+				return got
+			}
+			require.Equal(t, want, start())
+			require.Equal(t, want, start())
+		})
+	}
+}

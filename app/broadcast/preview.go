@@ -1,0 +1,140 @@
+package broadcast
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
+)
+
+// Preview is what a broadcast would do now: by the decisions of the live send.
+type Preview struct {
+	reach.Forecast
+	Everybody bool           // a run by hand has to be confirmed with the audience's number
+	Who       string         // the condition as a sentence
+	When      string         // the schedule as a sentence
+	Sample    []model.Member // at most twelve
+}
+
+// Preview checks the input as Save does and says whom it would reach now. It writes nothing.
+func (s *Service) Preview(ctx context.Context, lang string, in Input) (*Preview, error) {
+	r := s.db.Reader(ctx)
+	if err := s.check(ctx, r, &in); err != nil {
+		return nil, err
+	}
+	found, everybody, err := s.audience.Members(ctx, r, s.clock.Now(), in.Condition)
+	if err != nil {
+		return nil, wrap("preview", err)
+	}
+	p := &Preview{}
+	if p.Forecast, err = s.reach.Forecast(ctx, in.Class, in.Message, found); err != nil {
+		return nil, wrap("preview", err)
+	}
+	p.Everybody = everybody > 0 && p.Audience == everybody
+	if p.Sample, err = s.audience.Sample(ctx, found, 12); err != nil {
+		return nil, err
+	}
+	p.When = s.schedule(lang, in.Cron, in.At)
+	p.Who, err = s.conditions.Sentence(ctx, r, lang, in.Condition)
+	return p, wrap("preview", err)
+}
+
+// View is a broadcast as an operator reads it.
+type View struct {
+	model.Broadcast
+	Who  string      // the condition as a sentence
+	When string      // the schedule as a sentence
+	Next []time.Time // the next five firings
+}
+
+// View reads a broadcast back in sentences.
+func (s *Service) View(ctx context.Context, lang string, b *model.Broadcast) (*View, error) {
+	v := &View{Broadcast: *b, When: s.schedule(lang, b.Cron, b.At)}
+	var t condition.Tree
+	err := b.Condition.Into(&t)
+	if err == nil {
+		v.Who, err = s.conditions.Sentence(ctx, s.db.Reader(ctx), lang, t)
+	}
+	if err != nil {
+		return nil, wrap("view", err)
+	}
+	if b.State != model.BroadcastActive || b.NextAt == nil {
+		return v, nil
+	}
+	v.Next = []time.Time{*b.NextAt}
+	if b.Cron == "" {
+		return v, nil
+	}
+	line, err := clock.ParseCron(b.Cron, s.zone)
+	if err != nil {
+		return nil, wrap("view", err)
+	}
+	for t := line.Next(*b.NextAt); len(v.Next) < 5 && !t.IsZero(); t = line.Next(t) {
+		v.Next = append(v.Next, t)
+	}
+	return v, nil
+}
+
+// schedule says when a broadcast is sent: the common shapes of a cron line in words, any other as it is.
+func (s *Service) schedule(lang, cron string, at *time.Time) string {
+	say := func(key string, args map[string]any) string { return templates.T(lang, key, args) }
+	if cron == "" {
+		if at == nil {
+			return say("broadcast.when_by_hand", nil)
+		}
+		return say("broadcast.when_once", map[string]any{"at": s.zone.In(*at).Format("2006-01-02 15:04")})
+	}
+	line := say("broadcast.when_cron", map[string]any{"line": cron})
+	f := strings.Fields(cron)
+	if len(f) != 5 || f[3] != "*" {
+		return line
+	}
+	minute, err := strconv.Atoi(f[0])
+	if err != nil {
+		return line
+	}
+	if f[1] == "*" && f[2] == "*" && f[4] == "*" {
+		return say("broadcast.when_hourly", map[string]any{"minute": minute})
+	}
+	hour, err := strconv.Atoi(f[1])
+	if err != nil {
+		return line
+	}
+	clockTime := map[string]any{"time": fmt.Sprintf("%02d:%02d", hour, minute)}
+	day, dayErr := strconv.Atoi(f[2])
+	switch {
+	case f[2] == "*" && f[4] == "*":
+		return say("broadcast.when_daily", clockTime)
+	case dayErr == nil && f[4] == "*":
+		clockTime["day"] = day
+		return say("broadcast.when_monthly", clockTime)
+	case f[2] == "*":
+		if n, ok := weekday(f[4]); ok {
+			return say("broadcast.when_weekly_"+strconv.Itoa(n), clockTime)
+		}
+		if f[4] == "1-5" {
+			return say("broadcast.when_weekdays", clockTime)
+		}
+	}
+	return line
+}
+
+// weekday reads one day of the week: 0 or sun is Sunday.
+func weekday(s string) (int, bool) {
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 && n <= 6 {
+		return n, true
+	}
+	for n, name := range []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} {
+		if strings.EqualFold(s, name) {
+			return n, true
+		}
+	}
+	return 0, false
+}

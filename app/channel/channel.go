@@ -1,0 +1,175 @@
+// Package channel owns channel codes: QR codes whose picture stays while the welcome behind them changes, and
+// what came by them.
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Service is the use cases of channel codes.
+type Service struct {
+	db    *db.DB
+	clock clock.Clock
+	tags  *tag.Service
+}
+
+// New returns the service. Its follower is registered by the app.
+func New(d *db.DB, c clock.Clock, tags *tag.Service) *Service {
+	return &Service{db: d, clock: c, tags: tags}
+}
+
+// Find reads the code of a scene; nil if there is none.
+func Find(tx *gorm.DB, scene string) (*model.ChannelCode, error) {
+	if scene == "" {
+		return nil, nil
+	}
+	var rows []model.ChannelCode
+	if err := tx.Where("code = ?", scene).Limit(1).Find(&rows).Error; err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return &rows[0], nil
+}
+
+// VisitTx notes a follow or a scan by a code: first and last touch, the tag, and the count of the report.
+// The caller holds the member's lock.
+func (s *Service) VisitTx(ctx context.Context, tx *gorm.DB, memberID int64, c *model.ChannelCode, kind string, eventID int64, at time.Time) error {
+	row := model.ChannelVisit{ChannelID: c.ID, MemberID: memberID, Kind: kind, EventID: eventID, At: at}
+	if err := tx.Create(&row).Error; err != nil {
+		return fmt.Errorf("channel: visit: %w", err)
+	}
+	err := tx.Model(&model.Member{}).Where("id = ?", memberID).Updates(map[string]any{
+		"first_channel": gorm.Expr("CASE WHEN first_channel = 0 THEN ? ELSE first_channel END", c.ID), "last_channel": c.ID,
+	}).Error
+	if err != nil {
+		return fmt.Errorf("channel: touch: %w", err)
+	}
+	if c.TagID == 0 {
+		return nil
+	}
+	_, err = s.tags.SetTx(ctx, tx, memberID, c.TagID, tag.Cause{Kind: model.CauseChannel, ID: c.ID, EventID: eventID, Reason: c.Name}, at)
+	return err
+}
+
+// Follow is the event follower: a registration counts for the channel of the first touch.
+func (s *Service) Follow(_ context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+	if ev.Kind != model.EventRegistered {
+		return nil, nil
+	}
+	var data struct {
+		ChannelID int64 `json:"channel_id"`
+	}
+	if err := ev.Data.Into(&data); err != nil || data.ChannelID == 0 {
+		return nil, err
+	}
+	return nil, tx.Create(&model.ChannelVisit{
+		ChannelID: data.ChannelID, MemberID: ev.MemberID, Kind: model.VisitRegistered, EventID: ev.ID, At: ev.OccurredAt,
+	}).Error
+}
+
+// View is a code with its counts.
+type View struct {
+	model.ChannelCode
+	New        int64 `json:"new"`
+	Returning  int64 `json:"returning"`
+	Scans      int64 `json:"scans"`
+	Registered int64 `json:"registered"`
+}
+
+// List lists the codes with what came by them.
+func (s *Service) List(ctx context.Context) ([]View, error) {
+	tx := s.db.Reader(ctx)
+	var codes []model.ChannelCode
+	if err := tx.Order("id").Find(&codes).Error; err != nil {
+		return nil, err
+	}
+	var counts []struct {
+		ChannelID int64
+		Kind      string
+		N         int64
+	}
+	err := tx.Model(&model.ChannelVisit{}).Select("channel_id, kind, COUNT(*) AS n").Group("channel_id, kind").Scan(&counts).Error
+	if err != nil {
+		return nil, err
+	}
+	views := make([]View, len(codes))
+	byID := map[int64]*View{}
+	for i, c := range codes {
+		views[i] = View{ChannelCode: c}
+		byID[c.ID] = &views[i]
+	}
+	for _, c := range counts {
+		v := byID[c.ChannelID]
+		if v == nil {
+			continue
+		}
+		switch c.Kind {
+		case model.VisitNew:
+			v.New = c.N
+		case model.VisitReturning:
+			v.Returning = c.N
+		case model.VisitScan:
+			v.Scans = c.N
+		case model.VisitRegistered:
+			v.Registered = c.N
+		}
+	}
+	return views, nil
+}
+
+// scene is what WeChat allows in a scene string, less what would need escaping.
+var scene = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`)
+
+// Save makes a code (ID 0) or changes one; the scene of an existing code stays, since it is printed.
+func (s *Service) Save(ctx context.Context, c model.ChannelCode) (*model.ChannelCode, error) {
+	c.Name, c.Welcome = strings.TrimSpace(c.Name), strings.TrimSpace(c.Welcome)
+	switch {
+	case c.ID == 0 && !scene.MatchString(c.Code):
+		return nil, errs.Field("code", "channel.code")
+	case c.Name == "" || utf8.RuneCountInString(c.Name) > 64:
+		return nil, errs.Field("name", "channel.name", "limit", 64)
+	case utf8.RuneCountInString(c.Welcome) > 600:
+		return nil, errs.Field("welcome", "channel.welcome", "limit", 600)
+	case (c.CardTitle == "") != (c.CardPath == "") || utf8.RuneCountInString(c.CardTitle) > 64 || utf8.RuneCountInString(c.CardPath) > 255:
+		return nil, errs.Field("card_path", "channel.card")
+	}
+	out, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.ChannelCode, error) {
+		row := c
+		if row.TagID != 0 {
+			if _, err := tag.Get(tx, row.TagID); err != nil {
+				return row, errs.Field("tag_id", "tag.not_found", "tag_id", fmt.Sprint(row.TagID))
+			}
+		}
+		if row.ID == 0 {
+			row.CreatedAt = s.clock.Now()
+			dup, err := db.Insert(tx, &row)
+			if dup {
+				return row, errs.New(errs.Conflict, "channel.code_taken", "field", "code")
+			}
+			return row, err
+		}
+		var old model.ChannelCode
+		if err := tx.Take(&old, row.ID).Error; errors.Is(err, gorm.ErrRecordNotFound) {
+			return row, errs.New(errs.NotFound, "channel.not_found")
+		} else if err != nil {
+			return row, err
+		}
+		row.Code, row.CreatedAt = old.Code, old.CreatedAt
+		return row, tx.Save(&row).Error
+	})
+	return &out, err
+}

@@ -1,0 +1,39 @@
+package clock
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// Cron is a five-field cron line in a zone. It only computes times: siyu claims and runs what is due itself.
+type Cron struct {
+	schedule cron.Schedule
+	zone     Zone
+}
+
+var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+
+// ParseCron reads "minute hour day month weekday". It refuses a zone prefix, since the zone is the programme's.
+func ParseCron(line string, z Zone) (Cron, error) {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "TZ=") || strings.HasPrefix(line, "CRON_TZ=") {
+		return Cron{}, fmt.Errorf("clock: cron line %q names a zone: the programme's zone is used", line)
+	}
+	s, err := cronParser.Parse(line)
+	if err != nil {
+		return Cron{}, fmt.Errorf("clock: cron line %q: %w", line, err)
+	}
+	return Cron{s, z}, nil
+}
+
+// Next is the first firing after t, in UTC; zero if there is none within five years.
+func (c Cron) Next(t time.Time) time.Time {
+	n := c.schedule.Next(t.In(c.zone.loc))
+	if n.IsZero() {
+		return n
+	}
+	return n.UTC()
+}

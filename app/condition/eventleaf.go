@@ -1,0 +1,172 @@
+package condition
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
+)
+
+// TextField is the field of a model.EventMessage's Data that holds the text the person wrote.
+const TextField = "content"
+
+const (
+	maxWords   = 50
+	maxWordLen = 64 // characters
+)
+
+type textArgs struct {
+	ContainsAny []string `json:"contains_any"`
+	Excludes    []string `json:"excludes"`
+}
+
+// eventText holds if the text message contains one of contains_any and none of excludes, in any letter case (PLAYBOOKS P01-B).
+// Its trace shows the words of the rule that were found, never the text.
+func eventText() Leaf {
+	return Leaf{
+		Name:        "event.text",
+		EventScoped: true,
+		Check: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) error {
+			var a textArgs
+			if err := DecodeArgs(raw, &a); err != nil {
+				return err
+			}
+			if len(a.ContainsAny) == 0 {
+				return errs.Field("contains_any", "condition.arg_required")
+			}
+			if err := checkWords("contains_any", a.ContainsAny); err != nil {
+				return err
+			}
+			return checkWords("excludes", a.Excludes)
+		},
+		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
+			var a textArgs
+			if err := DecodeArgs(raw, &a); err != nil {
+				return Verdict{}, err
+			}
+			if s.Event.Kind != model.EventMessage {
+				return Verdict{}, nil
+			}
+			text, _ := DataFields(s.Event.Data)[TextField].(string)
+			found, excluded := firstWord(text, a.ContainsAny), firstWord(text, a.Excludes)
+			return Verdict{Holds: found != "" && excluded == "", Saw: map[string]string{"found": found, "excluded_by": excluded}}, nil
+		},
+		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
+			var a textArgs
+			if err := DecodeArgs(raw, &a); err != nil {
+				return "", err
+			}
+			if len(a.Excludes) == 0 {
+				return templates.T(lang, "condition.text", map[string]any{"words": quoteAll(lang, a.ContainsAny)}), nil
+			}
+			return templates.T(lang, "condition.text_excluding", map[string]any{
+				"words": quoteAll(lang, a.ContainsAny), "excludes": quoteAll(lang, a.Excludes),
+			}), nil
+		},
+		Triggers: func(json.RawMessage) []string { return []string{model.EventMessage} },
+	}
+}
+
+func checkWords(field string, words []string) error {
+	if len(words) > maxWords {
+		return errs.Field(field, "condition.arg_too_many", "limit", maxWords)
+	}
+	for _, w := range words {
+		if strings.TrimSpace(w) == "" || utf8.RuneCountInString(w) > maxWordLen {
+			return errs.Field(field, "condition.arg_word", "limit", maxWordLen)
+		}
+	}
+	return nil
+}
+
+// firstWord is the first of words that the text contains; "" if none.
+func firstWord(text string, words []string) string {
+	text = strings.ToLower(text)
+	i := slices.IndexFunc(words, func(w string) bool { return strings.Contains(text, strings.ToLower(w)) })
+	if i < 0 {
+		return ""
+	}
+	return words[i]
+}
+
+// quoteAll is 「a」 或 「b」.
+func quoteAll(lang string, words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = templates.T(lang, "condition.quoted", map[string]any{"word": w})
+	}
+	return strings.Join(quoted, " "+templates.T(lang, "condition.or", nil)+" ")
+}
+
+type fieldArgs struct {
+	Field string          `json:"field"`
+	Op    Op              `json:"op"`
+	Value json.RawMessage `json:"value"`
+}
+
+// eventField compares a top-level field of the event's Data, as Matches says.
+func eventField() Leaf {
+	return Leaf{
+		Name:        "event.field",
+		EventScoped: true,
+		Check: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) error {
+			var a fieldArgs
+			if err := DecodeArgs(raw, &a); err != nil {
+				return err
+			}
+			return a.check()
+		},
+		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
+			var a fieldArgs
+			if err := DecodeArgs(raw, &a); err != nil {
+				return Verdict{}, err
+			}
+			values, _, _ := Scalars(a.Value)
+			saw := DataFields(s.Event.Data)[a.Field]
+			return Verdict{Holds: Matches(saw, a.Op, values), Saw: saw}, nil
+		},
+		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
+			var a fieldArgs
+			if err := DecodeArgs(raw, &a); err != nil {
+				return "", err
+			}
+			values, _, _ := Scalars(a.Value)
+			words := make([]string, len(values))
+			for i, v := range values {
+				words[i], _ = textOf(v)
+			}
+			return templates.T(lang, "condition.field_"+string(a.Op), map[string]any{"field": a.Field, "value": quoteAll(lang, words)}), nil
+		},
+		Triggers: func(json.RawMessage) []string { return []string{AnyEvent} },
+	}
+}
+
+func (a fieldArgs) check() error {
+	if a.Field == "" {
+		return errs.Field("field", "condition.arg_required")
+	}
+	if !slices.Contains([]Op{Eq, Ne, In, Gte, Lte}, a.Op) {
+		return errs.Field("op", "condition.arg_op", "want", "eq, ne, in, gte, lte")
+	}
+	if len(a.Value) == 0 {
+		return errs.Field("value", "condition.arg_required")
+	}
+	values, list, ok := Scalars(a.Value)
+	if !ok || list != (a.Op == In) || len(values) == 0 {
+		return errs.Field("value", "condition.arg_value", "op", string(a.Op))
+	}
+	if len(values) > maxWords {
+		return errs.Field("value", "condition.arg_too_many", "limit", maxWords)
+	}
+	if _, number := values[0].(json.Number); !number && (a.Op == Gte || a.Op == Lte) {
+		return errs.Field("value", "condition.arg_value", "op", string(a.Op))
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package condition
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/errs"
+)
+
+// AnyEvent is the trigger of a leaf that every event may change.
+const AnyEvent = "*"
+
+// Members are those of universe for whom the tree holds at the instant; the bitmap is the caller's own.
+// A tree with a leaf that needs an event is refused with errs.Field ("condition.event_scoped").
+func (r *Registry) Members(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
+	err := t.walk(root, func(path string, leaf Tree) error {
+		if r.leaves[leaf.Leaf].EventScoped {
+			return errs.Field(path+".leaf", "condition.event_scoped", "leaf", leaf.Leaf)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.members(ctx, tx, at, universe, t)
+}
+
+// members never changes within, which may be the caller's or a partial result, nor what a leaf returned.
+func (r *Registry) members(ctx context.Context, tx *gorm.DB, at time.Time, within *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
+	switch {
+	case t.Leaf != "":
+		l, err := r.leaf(t.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		found, err := l.Members(ctx, tx, at, within, object(t.Args))
+		if err != nil {
+			return nil, fmt.Errorf("condition: members of leaf %q: %w", t.Leaf, err)
+		}
+		return roaring.And(within, found), nil
+	case t.Not != nil:
+		found, err := r.members(ctx, tx, at, within, *t.Not)
+		if err != nil {
+			return nil, err
+		}
+		return roaring.AndNot(within, found), nil
+	case t.Any != nil:
+		return r.anyOf(ctx, tx, at, within, t.Any)
+	}
+	found := within.Clone()
+	for _, kid := range t.All {
+		var err error
+		if found, err = r.members(ctx, tx, at, found, kid); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// anyOf asks each child only about those whom no earlier one found.
+func (r *Registry) anyOf(ctx context.Context, tx *gorm.DB, at time.Time, within *roaring.Bitmap, kids []Tree) (*roaring.Bitmap, error) {
+	found, rest := roaring.New(), within.Clone()
+	for _, kid := range kids {
+		more, err := r.members(ctx, tx, at, rest, kid)
+		if err != nil {
+			return nil, err
+		}
+		found.Or(more)
+		rest.AndNot(more)
+	}
+	return found, nil
+}
+
+// Triggers are the kinds of events after which the tree's verdict may change, sorted; AnyEvent stands alone.
+func (r *Registry) Triggers(t Tree) []string {
+	var kinds []string
+	r.each(t, func(l Leaf, leaf Tree) {
+		if l.Triggers != nil {
+			kinds = append(kinds, l.Triggers(object(leaf.Args))...)
+		}
+	})
+	if slices.Contains(kinds, AnyEvent) {
+		return []string{AnyEvent}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}
+
+// EventScoped reports whether the tree needs the event at hand. What such a tree once granted must not be taken back because
+// a later event does not match: a chat tag stays.
+func (r *Registry) EventScoped(t Tree) bool {
+	scoped := false
+	r.each(t, func(l Leaf, _ Tree) { scoped = scoped || l.EventScoped })
+	return scoped
+}
+
+// Leaves are the names of the leaves in the tree, sorted, each once.
+func (r *Registry) Leaves(t Tree) []string {
+	var names []string
+	r.each(t, func(_ Leaf, leaf Tree) { names = append(names, leaf.Leaf) })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (r *Registry) each(t Tree, visit func(Leaf, Tree)) {
+	_ = t.walk(root, func(_ string, leaf Tree) error { // visit cannot fail
+		visit(r.leaves[leaf.Leaf], leaf)
+		return nil
+	})
+}

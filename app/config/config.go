@@ -1,0 +1,118 @@
+// Package config reads the settings: defaults, then config.yaml, then SIYU_* of the environment, then flags.
+// What it returns is complete and valid; a wrong setting is an error of one sentence that names the key.
+package config
+
+import "time"
+
+// Config is every setting. config.yaml in the repository explains each key.
+type Config struct {
+	Env            string    `yaml:"env" env:"ENV"`           // "" or prod
+	Addr           string    `yaml:"addr" env:"ADDR"`         // host:port
+	DataDir        string    `yaml:"data_dir" env:"DATA_DIR"` // the database of SQLite, secret.key, admin.token
+	Timezone       string    `yaml:"timezone" env:"TIMEZONE"` // of the programme; IANA name
+	PrivacyVersion string    `yaml:"privacy_version" env:"PRIVACY_VERSION"`
+	SecretKey      Secret    `yaml:"-" env:"SECRET_KEY"` // see LoadKey
+	Database       Database  `yaml:"database" envPrefix:"DATABASE_"`
+	Log            Log       `yaml:"log" envPrefix:"LOG_"`
+	Sandbox        Sandbox   `yaml:"sandbox" envPrefix:"SANDBOX_"`
+	WeChat         WeChat    `yaml:"wechat"`
+	API            API       `yaml:"api" envPrefix:"API_"`
+	Server         Server    `yaml:"server" envPrefix:"SERVER_"`
+	Reach          Reach     `yaml:"reach" envPrefix:"REACH_"`
+	Retention      Retention `yaml:"retention" envPrefix:"RETENTION_"`
+}
+
+// Database is where the rows are.
+type Database struct {
+	Driver  string `yaml:"driver" env:"DRIVER"`     // sqlite or mysql
+	DSN     Secret `yaml:"dsn" env:"DSN"`           // mysql: user:password@tcp(host:port)/name; sqlite: a file, empty means data_dir/siyu.db
+	MaxOpen int    `yaml:"max_open" env:"MAX_OPEN"` // connections of mysql
+}
+
+// Log is what the log shows.
+type Log struct {
+	Level  string `yaml:"level" env:"LEVEL"`   // debug, info, warn or error
+	Format string `yaml:"format" env:"FORMAT"` // text or json
+}
+
+// Sandbox is the WeChat that runs here. Load leaves Enabled set.
+type Sandbox struct {
+	Enabled *bool  `yaml:"enabled" env:"ENABLED"` // default: true without accounts
+	URL     string `yaml:"url" env:"URL"`         // of a sandbox of its own process; empty means embedded
+	Demo    bool   `yaml:"demo" env:"DEMO"`       // the first start makes a demo brand: rules, tags, a quiz, a broadcast
+}
+
+// WeChat is the brand's accounts.
+type WeChat struct {
+	Accounts []Account `yaml:"accounts"`
+}
+
+// Account is one WeChat account. Its secrets may come from the environment: SIYU_WECHAT_<NAME>_SECRET, _TOKEN, _ENCODING_AES_KEY.
+type Account struct {
+	Name           string `yaml:"name"` // ours, in the callback URL: /wechat/{name}
+	Kind           string `yaml:"kind"` // oa or mp
+	AppID          string `yaml:"appid"`
+	Secret         Secret `yaml:"secret"`
+	Token          Secret `yaml:"token"`
+	EncodingAESKey Secret `yaml:"encoding_aes_key"`
+	OriginalID     string `yaml:"original_id"` // gh_…
+	Mode           string `yaml:"mode"`        // plain, compat or safe; empty means safe with an encoding_aes_key
+}
+
+// API bounds what callers may do.
+type API struct {
+	AllowedOrigins []string `yaml:"allowed_origins" env:"ALLOWED_ORIGINS"` // of browsers on other hosts that may call /api/v1
+	BodyLimit      int64    `yaml:"body_limit" env:"BODY_LIMIT"`           // bytes
+}
+
+// Server is how siyu listens.
+type Server struct {
+	Proxies []string `yaml:"proxies" env:"PROXIES"` // addresses or CIDRs whose X-Forwarded-For is believed
+}
+
+// Reach bounds what is sent to people (PLAYBOOKS H16).
+type Reach struct {
+	DailyCap  int    `yaml:"daily_cap" env:"DAILY_CAP"`   // marketing messages per member and day
+	QuietFrom string `yaml:"quiet_from" env:"QUIET_FROM"` // "22:00"
+	QuietTo   string `yaml:"quiet_to" env:"QUIET_TO"`     // "08:00"
+	InFlight  int    `yaml:"in_flight" env:"IN_FLIGHT"`   // calls to WeChat at once, of one process
+	Workers   int    `yaml:"workers" env:"WORKERS"`       // ranges of recipients at once, of one process
+}
+
+// Retention is how long raw data stays.
+type Retention struct {
+	RawDays int `yaml:"raw_days" env:"RAW_DAYS"` // raw callbacks (PLAYBOOKS H21)
+}
+
+// Prod reports whether real people are served: no sandbox, no movable clock.
+func (c *Config) Prod() bool { return c.Env == "prod" }
+
+// SandboxOn reports whether WeChat is the sandbox.
+func (c *Config) SandboxOn() bool { return c.Sandbox.Enabled != nil && *c.Sandbox.Enabled }
+
+// Quiet is the quiet time as offsets from midnight; it may span midnight. from == to means none.
+func (c *Config) Quiet() (from, to time.Duration) {
+	from, _ = clockTime(c.Reach.QuietFrom) // Load checked both
+	to, _ = clockTime(c.Reach.QuietTo)
+	return from, to
+}
+
+func clockTime(s string) (time.Duration, error) {
+	t, err := time.Parse("15:04", s)
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
+}
+
+func defaults() *Config {
+	return &Config{
+		Addr: "127.0.0.1:8080", DataDir: "data", Timezone: "Asia/Shanghai", PrivacyVersion: "1",
+		Database:  Database{Driver: "sqlite", MaxOpen: 32},
+		Sandbox:   Sandbox{Demo: true},
+		Log:       Log{Level: "info", Format: "text"},
+		API:       API{BodyLimit: 1 << 20},
+		Reach:     Reach{DailyCap: 1, QuietFrom: "22:00", QuietTo: "08:00", InFlight: 128, Workers: 2},
+		Retention: Retention{RawDays: 30},
+	}
+}

@@ -1,0 +1,186 @@
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
+)
+
+// didArgs is "did <event> ≥15 times in 30d".
+type didArgs struct {
+	Event  string       `json:"event"`
+	Op     condition.Op `json:"op"`
+	Count  int          `json:"count"`
+	Window string       `json:"window"` // "30d", rolling and exact; "" = ever
+}
+
+func (a didArgs) check() (time.Duration, error) {
+	window, err := condition.ParseWindow(a.Window)
+	if err != nil {
+		return 0, err
+	}
+	if err := condition.CheckCount(a.Op); err != nil {
+		return 0, err
+	}
+	if !Known(a.Event) {
+		return 0, errs.Field("event", "event.unknown_kind", "kind", a.Event)
+	}
+	if a.Count < 0 || a.Count > 10_000 {
+		return 0, errs.Field("count", "event.count", "limit", 10_000)
+	}
+	return window, nil
+}
+
+// kinds are the events that rules and conditions may name.
+var kinds = []string{
+	model.EventFollowed, model.EventUnfollowed, model.EventScanned, model.EventRegistered, model.EventMessage,
+	model.EventMenu, model.EventCheckin, model.EventQuiz, model.EventTag,
+}
+
+// Known reports whether siyu records events of the kind: one of Kinds, or behavior.<action> as other systems push it.
+func Known(kind string) bool {
+	for _, k := range kinds {
+		if k == kind {
+			return true
+		}
+	}
+	name, ok := strings.CutPrefix(kind, model.EventBehavior+".")
+	return ok && action.MatchString(name)
+}
+
+// Kinds lists the kinds of events that rules may name, without those that other systems push.
+func Kinds() []string { return kinds }
+
+// Did is the leaf "did": an event counted in a rolling window.
+func Did() condition.Leaf {
+	return condition.Leaf{
+		Name: "did",
+		Check: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) error {
+			var a didArgs
+			if err := condition.DecodeArgs(raw, &a); err != nil {
+				return err
+			}
+			_, err := a.check()
+			return err
+		},
+		Eval:     didEval,
+		Members:  didMembers,
+		Sentence: didSentence,
+		Triggers: func(raw json.RawMessage) []string {
+			var a didArgs
+			_ = condition.DecodeArgs(raw, &a) // was checked
+			return []string{a.Event}
+		},
+	}
+}
+
+func didEval(_ context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawMessage) (condition.Verdict, error) {
+	var a didArgs
+	if err := condition.DecodeArgs(raw, &a); err != nil {
+		return condition.Verdict{}, err
+	}
+	window, err := a.check()
+	if err != nil {
+		return condition.Verdict{}, err
+	}
+	q := tx.Model(&model.Event{}).Where("member_id = ? AND kind = ?", s.MemberID, a.Event)
+	if window > 0 {
+		q = q.Where("occurred_at > ?", s.At.Add(-window))
+	}
+	var times []time.Time
+	if err := q.Order("occurred_at DESC").Pluck("occurred_at", &times).Error; err != nil {
+		return condition.Verdict{}, fmt.Errorf("event: did: %w", err)
+	}
+	if ev := s.Event; ev != nil && ev.ID == 0 && ev.Kind == a.Event { // of a forecast: it is counted as it would be
+		times = append(times, ev.OccurredAt)
+	}
+	return condition.CountWindow(times, a.Op, a.Count, window, s.At), nil
+}
+
+func didMembers(_ context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+	var a didArgs
+	if err := condition.DecodeArgs(raw, &a); err != nil {
+		return nil, err
+	}
+	window, err := a.check()
+	if err != nil {
+		return nil, err
+	}
+	q := tx.Model(&model.Event{}).Select("member_id, COUNT(*)").Where("kind = ? AND occurred_at <= ?", a.Event, at)
+	if window > 0 {
+		q = q.Where("occurred_at > ?", at.Add(-window))
+	}
+	rows, err := q.Group("member_id").Rows()
+	if err != nil {
+		return nil, fmt.Errorf("event: did: %w", err)
+	}
+	defer rows.Close()
+	out := roaring.New()
+	none := compares(a, 0) // those without a row have done it no times
+	if none {
+		out.Or(universe)
+	}
+	for rows.Next() {
+		var id uint32
+		var n int
+		if err := rows.Scan(&id, &n); err != nil {
+			return nil, fmt.Errorf("event: did: %w", err)
+		}
+		if compares(a, n) {
+			out.Add(id)
+		} else {
+			out.Remove(id)
+		}
+	}
+	return out, rows.Err()
+}
+
+func compares(a didArgs, n int) bool {
+	switch a.Op {
+	case condition.Gte:
+		return n >= a.Count
+	case condition.Lte:
+		return n <= a.Count
+	default:
+		return n == a.Count
+	}
+}
+
+func didSentence(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
+	var a didArgs
+	if err := condition.DecodeArgs(raw, &a); err != nil {
+		return "", err
+	}
+	key := "condition.did_ever"
+	if a.Window != "" {
+		key = "condition.did"
+	}
+	return templates.T(lang, key, map[string]any{
+		"event": KindName(lang, a.Event), "op": templates.T(lang, "condition.op."+string(a.Op), nil), "count": a.Count, "window": windowName(lang, a.Window),
+	}), nil
+}
+
+// KindName is what an operator reads for a kind of event.
+func KindName(lang, kind string) string {
+	if name, ok := strings.CutPrefix(kind, model.EventBehavior+"."); ok {
+		return name
+	}
+	return templates.T(lang, "event.kind."+kind, nil)
+}
+
+func windowName(lang, w string) string {
+	if w == "" {
+		return ""
+	}
+	return templates.T(lang, "window."+w[len(w)-1:], map[string]any{"n": w[:len(w)-1]})
+}

@@ -1,0 +1,37 @@
+package ledger
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Part says what a merge does with the ledger.
+func (b *Book) Part() member.Part {
+	return member.Part{
+		Name: "ledger", Tables: []string{"balances", "lots", "entries"},
+		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
+			return b.MergeTx(ctx, tx, m.Loser, m.Winner, m.At)
+		},
+	}
+}
+
+// PointsOf is the points that members can spend now; who never had any is absent. What fell due and is not written
+// yet counts as written, in memory only.
+func (b *Book) PointsOf(_ context.Context, tx *gorm.DB, ids []int64) (map[int64]int64, error) {
+	p, err := newPage(tx, b.clock.Now(), ids, model.AccountPoints)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.settle(); err != nil {
+		return nil, err
+	}
+	points := make(map[int64]int64, len(p.sheets))
+	for k, s := range p.sheets {
+		points[k.member] = s.Available
+	}
+	return points, nil
+}

@@ -1,0 +1,152 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// window is how many members Verify holds in memory at once.
+const window = 64
+
+// Mismatch is one thing in the tables that does not follow from the entries.
+type Mismatch struct {
+	Table, Column string
+	ID            int64 // of the row; of a balance 0
+	MemberID      int64
+	Account       string
+	Want, Got     string
+}
+
+// String is the mismatch as a line for a terminal.
+func (m Mismatch) String() string {
+	return fmt.Sprintf("%s.%s id=%d member=%d account=%s: want %s, is %s", m.Table, m.Column, m.ID, m.MemberID, m.Account, m.Want, m.Got)
+}
+
+// Totals is what Verify saw.
+type Totals struct {
+	Members, Entries, Lots, Moves, Mismatches int64
+	Accounts                                  map[string]AccountTotal
+}
+
+// AccountTotal is one account over all members: Issued − Spent − Expired − Reversed = Available.
+type AccountTotal struct {
+	Issued    int64 // earned or activated
+	Spent     int64 // spent, less what came back
+	Expired   int64
+	Reversed  int64 // earnings taken back
+	Available int64 // Σ balances
+	Pending   int64
+	InLots    int64 // Σ active lots
+	Debt      int64
+}
+
+// String is a line for each account, then one of counts.
+func (t Totals) String() string {
+	var b strings.Builder
+	for _, code := range slices.Sorted(maps.Keys(t.Accounts)) {
+		a := t.Accounts[code]
+		fmt.Fprintf(&b, "%s: issued %d - spent %d - expired %d - reversed %d = %d available (%d in lots, %d debt), %d pending\n",
+			code, a.Issued, a.Spent, a.Expired, a.Reversed, a.Available, a.InLots, a.Debt, a.Pending)
+	}
+	fmt.Fprintf(&b, "verified %d members, %d entries, %d lots: %d mismatches", t.Members, t.Entries, t.Lots, t.Mismatches)
+	return b.String()
+}
+
+// Verify re-derives every balance and lot from the entries, and every entry's own figures and seal, and reports each mismatch. It
+// writes nothing, may run beside a live siyu, and holds a bounded number of members in memory.
+func (b *Book) Verify(ctx context.Context, report func(Mismatch)) (Totals, error) {
+	v := &verifier{report: report, totals: Totals{Accounts: map[string]AccountTotal{}}, codes: map[string]bool{}}
+	all, err := b.Accounts(ctx)
+	if err != nil {
+		return Totals{}, err
+	}
+	for _, a := range all {
+		v.codes[a.Code] = true
+	}
+	for from := int64(minMember); ; {
+		next, found, err := firstMember(b.db.Reader(ctx), from)
+		if err != nil {
+			return Totals{}, err
+		}
+		if !found {
+			break
+		}
+		from = next + window
+		if err := b.db.Snapshot(ctx, func(tx *gorm.DB) error { return v.window(tx, next, from) }); err != nil {
+			return Totals{}, err
+		}
+	}
+	if err := v.strays(b.db.Reader(ctx)); err != nil {
+		return Totals{}, err
+	}
+	for code, t := range v.totals.Accounts {
+		if sum := t.Issued - t.Spent - t.Expired - t.Reversed; sum != t.Available || sum != t.InLots-t.Debt {
+			v.differ(Mismatch{Table: "accounts", Column: "total", Account: code}, fmt.Sprintf("Σ entries %d", sum),
+				fmt.Sprintf("Σ balances %d, Σ lots − debt %d", t.Available, t.InLots-t.Debt))
+		}
+	}
+	return v.totals, nil
+}
+
+// minMember is below every member id, also of a row that was damaged.
+const minMember = -1 << 62
+
+// firstMember is the first member from id on who has anything in the ledger.
+func firstMember(r *gorm.DB, id int64) (int64, bool, error) {
+	var first sql.NullInt64
+	err := r.Raw(`SELECT MIN(m) FROM (SELECT MIN(member_id) AS m FROM entries WHERE member_id >= ?
+ UNION ALL SELECT MIN(member_id) FROM lots WHERE member_id >= ?
+ UNION ALL SELECT MIN(member_id) FROM balances WHERE member_id >= ?) t`, id, id, id).Row().Scan(&first)
+	if err != nil {
+		return 0, false, fmt.Errorf("ledger: verify: %w", err)
+	}
+	return first.Int64, first.Valid, nil
+}
+
+// strays finds what no window shows: moves without an entry, reversals of nothing, and keys that occur twice.
+func (v *verifier) strays(r *gorm.DB) error {
+	err := each(r.Raw("SELECT m.* FROM lot_moves m LEFT JOIN entries e ON e.id = m.entry_id WHERE e.id IS NULL"), func(m *model.LotMove) {
+		v.differ(Mismatch{Table: "lot_moves", Column: "entry_id", ID: m.LotID}, "an entry", fmt.Sprint(m.EntryID))
+	})
+	if err != nil {
+		return err
+	}
+	err = each(r.Raw("SELECT e.* FROM entries e LEFT JOIN entries o ON o.id = e.reverses_id WHERE e.reverses_id <> 0 AND o.id IS NULL"), func(e *model.Entry) {
+		v.differ(Mismatch{Table: "entries", Column: "reverses_id", ID: e.ID, MemberID: e.MemberID, Account: e.Account},
+			"an entry", fmt.Sprint(e.ReversesID))
+	})
+	if err != nil {
+		return err
+	}
+	return each(r.Raw("SELECT `key` FROM entries GROUP BY `key` HAVING COUNT(*) > 1"), func(e *model.Entry) {
+		v.differ(Mismatch{Table: "entries", Column: "key"}, "unique", e.Key)
+	})
+}
+
+// each runs do on every row of the query, one at a time.
+func each[T any](q *gorm.DB, do func(*T)) error {
+	rows, err := q.Rows()
+	if err != nil {
+		return fmt.Errorf("ledger: verify: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var row T
+		if err := q.ScanRows(rows, &row); err != nil {
+			return fmt.Errorf("ledger: verify: %w", err)
+		}
+		do(&row)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("ledger: verify: %w", err)
+	}
+	return nil
+}

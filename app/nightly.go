@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/reward"
+)
+
+// dueChunk is how many members one call settles.
+const dueChunk = 100
+
+// RunPointsDue writes the expiry and activation lines of members whose lots fell due.
+func (a *App) RunPointsDue(ctx context.Context, now time.Time) (int, error) {
+	return a.Book.RunDue(ctx, now, dueChunk)
+}
+
+// VerifyNightly proves the ledger and raises an alarm for every row that does not agree.
+func (a *App) VerifyNightly(ctx context.Context, _ time.Time) error {
+	bad := 0
+	_, err := a.Verify(ctx, func(m ledger.Mismatch) {
+		bad++
+		slog.ErrorContext(ctx, "ledger mismatch", "mismatch", m)
+	})
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("verify: %d mismatches: run siyu verify", bad)
+	}
+	return err
+}
+
+// Verify proves the ledger and the counters of the caps.
+func (a *App) Verify(ctx context.Context, report func(ledger.Mismatch)) (ledger.Totals, error) {
+	return prove(ctx, a.DB, a.Zone, report)
+}
+
+func prove(ctx context.Context, d *db.DB, z clock.Zone, report func(ledger.Mismatch)) (ledger.Totals, error) {
+	totals, err := ledger.New(d, clock.System{}, z).Verify(ctx, report)
+	if err != nil {
+		return totals, err
+	}
+	err = reward.Verify(ctx, d, z, func(m ledger.Mismatch) {
+		totals.Mismatches++
+		report(m)
+	})
+	return totals, err
+}
+
+// Verify proves the ledger of the settings' database without opening anything else; it may run beside a serving siyu.
+func Verify(ctx context.Context, cfg *config.Config, report func(ledger.Mismatch)) (ledger.Totals, error) {
+	zone, err := clock.LoadZone(cfg.Timezone)
+	if err != nil {
+		return ledger.Totals{}, err
+	}
+	place := database(cfg)
+	place.ReadOnly = true
+	d, err := db.Open(ctx, place)
+	if err != nil {
+		return ledger.Totals{}, err
+	}
+	defer d.Close()
+	return prove(ctx, d, zone, report)
+}
+
+// keysFor is how long an Idempotency-Key is remembered.
+const keysFor = 7 * 24 * time.Hour
+
+// Forget drops what is past its retention: bodies of pushes, and answers kept for repeats.
+func (a *App) Forget(ctx context.Context, now time.Time) error {
+	for {
+		n, err := a.Inbox.Forget(ctx, now.AddDate(0, 0, -a.Config.Retention.RawDays))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	for {
+		n, err := a.DB.PurgeKeys(ctx, now.Add(-keysFor), 500)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}

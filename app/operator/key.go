@@ -1,0 +1,143 @@
+package operator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Scopes of API keys. Admin includes open.
+const (
+	ScopeAdmin = "admin"
+	ScopeOpen  = "open"
+)
+
+// newToken is 130 random bits with a prefix by which leaked tokens can be searched for.
+func newToken() string { return "siyu_" + rand.Text() }
+
+// NewKey is an API key as made: the token is shown once.
+type NewKey struct {
+	ID    int64
+	Name  string
+	Scope string
+	Token string
+}
+
+// madeKey is what an idempotent repeat gets back: the token is sealed where it is stored.
+type madeKey struct {
+	ID     int64
+	Sealed string
+}
+
+// CreateKey makes an API key. A taken name is errs.Conflict.
+func (s *Service) CreateKey(ctx context.Context, actor, name, scope string) (*NewKey, error) {
+	name = strings.TrimSpace(name)
+	switch {
+	case name == "" || len(name) > 64:
+		return nil, errs.Field("name", "web.invalid")
+	case scope != ScopeAdmin && scope != ScopeOpen:
+		return nil, errs.Field("scope", "operator.scope")
+	}
+	made, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (made madeKey, err error) {
+		token := newToken()
+		row := &model.APIKey{Name: name, TokenHash: hashToken(token), Scope: scope, CreatedAt: s.clock.Now()}
+		dup, err := db.Insert(tx, row)
+		if err != nil {
+			return made, fmt.Errorf("operator: make key: %w", err)
+		}
+		if dup {
+			return made, errs.New(errs.Conflict, "operator.name_taken", "field", "name", "name", name)
+		}
+		made = madeKey{ID: row.ID, Sealed: s.box.Seal("api-key", []byte(token))}
+		return made, s.AuditTx(tx, actor, "key.create", fmt.Sprintf("key:%d", row.ID), nil, map[string]string{"name": name, "scope": scope})
+	})
+	if err != nil {
+		return nil, err
+	}
+	token, err := s.box.Open("api-key", made.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	return &NewKey{ID: made.ID, Name: name, Scope: scope, Token: string(token)}, nil
+}
+
+// DeleteKey ends an API key at once; errs.NotFound if there is none.
+func (s *Service) DeleteKey(ctx context.Context, actor string, id int64) error {
+	_, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (struct{}, error) {
+		row, err := first[model.APIKey](tx.Where("id = ?", id), errs.NotFound, "operator.key_missing")
+		if err != nil {
+			return struct{}{}, err
+		}
+		if err := tx.Delete(row).Error; err != nil {
+			return struct{}{}, fmt.Errorf("operator: delete key: %w", err)
+		}
+		return struct{}{}, s.AuditTx(tx, actor, "key.delete", fmt.Sprintf("key:%d", id), map[string]string{"name": row.Name, "scope": row.Scope}, nil)
+	})
+	return err
+}
+
+// Keys lists the API keys by id. Their tokens are not known.
+func (s *Service) Keys(ctx context.Context) (rows []model.APIKey, err error) {
+	if err := s.db.Reader(ctx).Order("id").Limit(1000).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("operator: list keys: %w", err)
+	}
+	return rows, nil
+}
+
+// Key is the API key of a token that may do what scope names; errs.Unauthorized for an unknown token, errs.Forbidden for a lesser one.
+func (s *Service) Key(ctx context.Context, token, scope string) (*model.APIKey, error) {
+	row, err := first[model.APIKey](s.db.Reader(ctx).Where("token_hash = ?", hashToken(token)), errs.Unauthorized, "web.unauthorized")
+	if err != nil {
+		return nil, err
+	}
+	if row.Scope != scope && row.Scope != ScopeAdmin {
+		return nil, errs.New(errs.Forbidden, "web.forbidden")
+	}
+	return row, nil
+}
+
+// EnsureAdminToken sees to it that the token in the file opens the admin API. A missing file is made, with a new token that takes the
+// place of this machine's former one; a database that does not know the token learns it. It reports whether it made the file.
+func (s *Service) EnsureAdminToken(ctx context.Context, path string) (made bool, err error) {
+	b, err := config.ReadSecret(path)
+	if errors.Is(err, os.ErrNotExist) {
+		made = true
+		b = []byte(newToken() + "\n")
+		err = config.WriteSecret(path, b, false)
+	}
+	if err != nil {
+		return false, err
+	}
+	token := strings.TrimSpace(string(b))
+	if len(token) < 20 {
+		return false, fmt.Errorf("operator: %s holds no token: remove it, and the next start makes a new one", path)
+	}
+	return made, s.registerAdmin(ctx, hashToken(token))
+}
+
+func (s *Service) registerAdmin(ctx context.Context, hash string) error {
+	host, _ := os.Hostname() // "" serves as well
+	name := "admin.token@" + host
+	name = name[:min(len(name), 64)]
+	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		var n int64
+		err := tx.Model(&model.APIKey{}).Where("token_hash = ? AND scope = ?", hash, ScopeAdmin).Count(&n).Error
+		if err != nil || n > 0 {
+			return err
+		}
+		if err := tx.Where("name = ?", name).Delete(&model.APIKey{}).Error; err != nil {
+			return err
+		}
+		return tx.Create(&model.APIKey{Name: name, TokenHash: hash, Scope: ScopeAdmin, CreatedAt: s.clock.Now()}).Error
+	})
+}

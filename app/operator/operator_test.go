@@ -1,0 +1,282 @@
+package operator_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/db/dbtest"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+var start = time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)
+
+func newService(t *testing.T) (*operator.Service, *db.DB) {
+	t.Helper()
+	d := dbtest.Open(t)
+	return operator.New(d, config.NewBox([32]byte{1}), clock.NewFrozen(start)), d
+}
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	t.Run("TheFirstStartMakesOneUserWhosePasswordIsShownOnce", func(t *testing.T) {
+		t.Parallel()
+		s, d := newService(t)
+		password, err := s.EnsureDemo(t.Context())
+		require.NoError(t, err)
+		require.Len(t, password, 19)
+		again, err := s.EnsureDemo(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, again)
+		var user model.Operator
+		require.NoError(t, d.Reader(t.Context()).Take(&user).Error)
+		require.NotContains(t, user.PasswordHash, password)
+		require.True(t, strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$"))
+
+		token, err := s.Login(t.Context(), "demo", password, "1.1.1.1")
+		require.NoError(t, err)
+		found, err := s.Session(t.Context(), token)
+		require.NoError(t, err)
+		require.Equal(t, "demo", found.Login)
+		require.Equal(t, operator.RoleOwner, found.Role)
+
+		require.NoError(t, s.Logout(t.Context(), token))
+		_, err = s.Session(t.Context(), token)
+		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
+	})
+	t.Run("AWrongLoginAndAWrongPasswordAreTheSame", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		_, err := s.EnsureDemo(t.Context())
+		require.NoError(t, err)
+		_, one := s.Login(t.Context(), "demo", "wrong", "1.1.1.1")
+		_, other := s.Login(t.Context(), "nobody", "wrong", "1.1.1.1")
+		require.Equal(t, one, other)
+		require.Equal(t, errs.Unauthorized, errs.CodeOf(one))
+	})
+	t.Run("TooManyAttemptsWait", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		for range 5 {
+			_, err := s.Login(t.Context(), "demo", "wrong", "1.1.1.1")
+			require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
+		}
+		_, err := s.Login(t.Context(), "demo", "wrong", "1.1.1.1")
+		var e *errs.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, errs.RateLimited, e.Code)
+		require.Positive(t, e.Args["retry_after"])
+		_, err = s.Login(t.Context(), "demo", "wrong", "2.2.2.2")
+		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
+	})
+	t.Run("AnExpiredSessionIsNone", func(t *testing.T) {
+		t.Parallel()
+		s, d := newService(t)
+		password, err := s.EnsureDemo(t.Context())
+		require.NoError(t, err)
+		token, err := s.Login(t.Context(), "demo", password, "")
+		require.NoError(t, err)
+		require.NoError(t, d.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+			return tx.Model(&model.Session{}).Where("1 = 1").Update("expires_at", clock.Real().Add(-time.Second)).Error
+		}))
+		_, err = s.Session(t.Context(), token)
+		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
+	})
+	t.Run("ManyAtOnceOnAnEmptyDatabaseMakeOneUser", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		var wg sync.WaitGroup
+		made := make(chan string, 4)
+		for range 4 {
+			wg.Go(func() {
+				p, err := s.EnsureDemo(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				if p != "" {
+					made <- p
+				}
+			})
+		}
+		wg.Wait()
+		require.Len(t, made, 1)
+		_, err := s.Login(t.Context(), "demo", <-made, "")
+		require.NoError(t, err)
+	})
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	t.Run("AnOpenKeyDoesNotOpenAdmin", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		key, err := s.CreateKey(t.Context(), "operator:1", " shop ", operator.ScopeOpen)
+		require.NoError(t, err)
+		row, err := s.Key(t.Context(), key.Token, operator.ScopeOpen)
+		require.NoError(t, err)
+		require.Equal(t, "shop", row.Name)
+		_, err = s.Key(t.Context(), key.Token, operator.ScopeAdmin)
+		require.Equal(t, errs.Forbidden, errs.CodeOf(err))
+		_, err = s.Key(t.Context(), key.Token+"x", operator.ScopeOpen)
+		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
+		_, err = s.CreateKey(t.Context(), "operator:1", "shop", operator.ScopeAdmin)
+		require.Equal(t, errs.Conflict, errs.CodeOf(err))
+		_, err = s.CreateKey(t.Context(), "operator:1", "x", "root")
+		require.Equal(t, errs.Invalid, errs.CodeOf(err))
+		_, err = s.CreateKey(t.Context(), "operator:1", " ", operator.ScopeOpen)
+		require.Equal(t, errs.Invalid, errs.CodeOf(err))
+	})
+	t.Run("ARepeatGetsTheSameTokenWhichIsStoredNowhereInTheClear", func(t *testing.T) {
+		t.Parallel()
+		s, d := newService(t)
+		ctx := func() context.Context {
+			return db.WithKey(t.Context(), db.Key{Principal: "key:1", Route: "POST /admin/v1/keys", Key: "k", Hash: [32]byte{1}})
+		}
+		first, err := s.CreateKey(ctx(), "key:1", "shop", operator.ScopeOpen)
+		require.NoError(t, err)
+		again, err := s.CreateKey(ctx(), "key:1", "shop", operator.ScopeOpen)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+		var rows []model.IdempotencyKey
+		require.NoError(t, d.Reader(t.Context()).Find(&rows).Error)
+		require.Len(t, rows, 1)
+		require.NotContains(t, string(rows[0].Answer), first.Token)
+	})
+	t.Run("ADeletedKeyOpensNothingAndBothChangesAreAudited", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		key, err := s.CreateKey(t.Context(), "operator:1", "shop", operator.ScopeOpen)
+		require.NoError(t, err)
+		require.NoError(t, s.DeleteKey(t.Context(), "operator:2", key.ID))
+		_, err = s.Key(t.Context(), key.Token, operator.ScopeOpen)
+		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
+		require.Equal(t, errs.NotFound, errs.CodeOf(s.DeleteKey(t.Context(), "operator:2", key.ID)))
+		keys, err := s.Keys(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, keys)
+		log, err := s.Audits(t.Context(), 0, 10)
+		require.NoError(t, err)
+		require.Len(t, log, 2)
+		require.Equal(t, []string{"key.delete", "operator:2", "null"}, []string{log[0].Action, log[0].Actor, string(log[0].After)})
+		require.JSONEq(t, `{"name":"shop","scope":"open"}`, string(log[0].Before))
+		older, err := s.Audits(t.Context(), log[0].ID, 10)
+		require.NoError(t, err)
+		require.Equal(t, log[1:], older)
+		require.Equal(t, start, older[0].At.UTC())
+	})
+}
+
+func TestEnsureAdminToken(t *testing.T) {
+	t.Parallel()
+	read := func(path string) string {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return strings.TrimSpace(string(b))
+	}
+	t.Run("IsMadeOnceForItsOwnerOnly", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		path := filepath.Join(t.TempDir(), "d", "admin.token")
+		made, err := s.EnsureAdminToken(t.Context(), path)
+		require.NoError(t, err)
+		require.True(t, made)
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.EqualValues(t, 0o600, info.Mode().Perm())
+		token := read(path)
+		_, err = s.Key(t.Context(), token, operator.ScopeAdmin)
+		require.NoError(t, err)
+		made, err = s.EnsureAdminToken(t.Context(), path)
+		require.NoError(t, err)
+		require.False(t, made)
+		require.Equal(t, token, read(path))
+	})
+	t.Run("AMissingFileGetsANewTokenAndTheFormerOneEnds", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		path := filepath.Join(t.TempDir(), "admin.token")
+		_, err := s.EnsureAdminToken(t.Context(), path)
+		require.NoError(t, err)
+		former := read(path)
+		require.NoError(t, os.Remove(path))
+		made, err := s.EnsureAdminToken(t.Context(), path)
+		require.NoError(t, err)
+		require.True(t, made)
+		_, err = s.Key(t.Context(), former, operator.ScopeAdmin)
+		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
+		_, err = s.Key(t.Context(), read(path), operator.ScopeAdmin)
+		require.NoError(t, err)
+	})
+	t.Run("AnotherDatabaseLearnsTheToken", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		path := filepath.Join(t.TempDir(), "admin.token")
+		_, err := s.EnsureAdminToken(t.Context(), path)
+		require.NoError(t, err)
+		other, _ := newService(t)
+		made, err := other.EnsureAdminToken(t.Context(), path)
+		require.NoError(t, err)
+		require.False(t, made)
+		_, err = other.Key(t.Context(), read(path), operator.ScopeAdmin)
+		require.NoError(t, err)
+	})
+	t.Run("ADamagedOrReadableFileIsRefused", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		path := filepath.Join(t.TempDir(), "admin.token")
+		require.NoError(t, os.WriteFile(path, []byte("\n"), 0o600))
+		_, err := s.EnsureAdminToken(t.Context(), path)
+		require.ErrorContains(t, err, "holds no token")
+		require.NoError(t, os.Chmod(path, 0o644))
+		_, err = s.EnsureAdminToken(t.Context(), path)
+		require.ErrorContains(t, err, "chmod 600")
+	})
+}
+
+func TestCheckKey(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t)
+	require.NoError(t, operator.CheckKey(t.Context(), d, config.NewBox([32]byte{1})))
+	require.NoError(t, operator.CheckKey(t.Context(), d, config.NewBox([32]byte{1})))
+	err := operator.CheckKey(t.Context(), d, config.NewBox([32]byte{2}))
+	require.ErrorContains(t, err, "SIYU_SECRET_KEY")
+	require.ErrorIs(t, err, config.ErrSealed)
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t)
+	s := operator.NewTokens(d, config.NewBox([32]byte{1}))
+	token, _, err := s.Get(t.Context(), "wx1")
+	require.NoError(t, err)
+	require.Empty(t, token)
+	long := strings.Repeat("t", 512)
+	for _, want := range []string{"one", "one", long} {
+		require.NoError(t, s.Put(t.Context(), "wx1", want, start))
+		got, expires, err := s.Get(t.Context(), "wx1")
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.Equal(t, start, expires.UTC())
+	}
+	token, _, err = operator.NewTokens(d, config.NewBox([32]byte{2})).Get(t.Context(), "wx1")
+	require.NoError(t, err)
+	require.Empty(t, token, "sealed with another key")
+	var row model.Secret
+	require.NoError(t, d.Reader(t.Context()).Take(&row).Error)
+	b, err := json.Marshal(row)
+	require.NoError(t, err)
+	require.NotContains(t, string(b), long)
+}

@@ -1,0 +1,126 @@
+package reach
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// Forecast is what a send would do now: the same decisions as the live one, without its writes (DESIGN P8).
+type Forecast struct {
+	Audience  int64            `json:"audience"`
+	Reachable int64            `json:"reachable"` // deferred ones too
+	Deferred  int64            `json:"deferred"`  // of Reachable, those who wait, as in quiet hours
+	Channels  map[string]int64 `json:"channels"`  // of Reachable
+	Skipped   []Reason         `json:"skipped"`
+}
+
+const forecastChunk = 4000
+
+// Forecast decides about all members now. It reads and writes nothing down.
+func (s *Service) Forecast(ctx context.Context, class string, m Message, members *roaring.Bitmap) (Forecast, error) {
+	t := s.terms(class, &m, s.clock.Now())
+	total := tally{t: t, skipped: map[string]int64{}, channels: map[string]int64{}}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(min(4, runtime.GOMAXPROCS(0)))
+	for ids := range chunks(members, forecastChunk) {
+		g.Go(func() error {
+			all, err := people(ctx, s.db.Reader(ctx), t, ids, nil)
+			if err != nil {
+				return err
+			}
+			part := tally{t: t, skipped: map[string]int64{}, channels: map[string]int64{}}
+			for _, p := range all {
+				part.count(p, 1)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			total.add(&part)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return Forecast{}, err
+	}
+	if total.channels[Mass] == 1 { // one alone takes the next channel
+		total.count(total.alone, -1)
+		total.alone.noMass = true
+		total.count(total.alone, 1)
+		maps.DeleteFunc(total.channels, func(_ string, n int64) bool { return n == 0 })
+	}
+	return Forecast{
+		Audience: int64(members.GetCardinality()), Reachable: total.reachable, Deferred: total.deferred, //nolint:gosec // ids fit 32 bits
+		Channels: total.channels, Skipped: listReasons(total.skipped),
+	}, nil
+}
+
+// chunks are the ids of a set, ascending, n at a time.
+func chunks(members *roaring.Bitmap, n int) iter.Seq[[]int64] {
+	return func(yield func([]int64) bool) {
+		ids := make([]int64, 0, n)
+		for it := members.Iterator(); it.HasNext(); {
+			if ids = append(ids, int64(it.Next())); len(ids) == n {
+				if !yield(ids) {
+					return
+				}
+				ids = make([]int64, 0, n)
+			}
+		}
+		if len(ids) > 0 {
+			yield(ids)
+		}
+	}
+}
+
+// tally counts decisions.
+type tally struct {
+	t                   *terms
+	reachable, deferred int64
+	channels, skipped   map[string]int64
+	alone               *person // somebody for a mass send
+}
+
+func (c *tally) count(p *person, n int64) {
+	switch v := decide(p, c.t); {
+	case !v.until.IsZero():
+		c.reachable += n
+		c.deferred += n
+	case v.reason == "":
+		c.reachable += n
+		if c.channels[v.channel] += n; v.channel == Mass {
+			c.alone = p
+		}
+	case v.detail != "":
+		c.skipped[v.reason+"/"+v.detail] += n
+	default:
+		c.skipped[v.reason] += n
+	}
+}
+
+func (c *tally) add(part *tally) {
+	c.reachable += part.reachable
+	c.deferred += part.deferred
+	for k, n := range part.channels {
+		c.channels[k] += n
+	}
+	for k, n := range part.skipped {
+		c.skipped[k] += n
+	}
+	if part.alone != nil {
+		c.alone = part.alone
+	}
+}
+
+func sortReasons(list []Reason) {
+	slices.SortFunc(list, func(a, b Reason) int {
+		return cmp.Or(-cmp.Compare(a.Count, b.Count), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail))
+	})
+}

@@ -1,0 +1,36 @@
+package reach
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Part says what becomes of the engine's rows at a merge: what was used of a cap adds up; deliveries stay with whom they were frozen for.
+func (s *Service) Part() member.Part {
+	return member.Part{Name: "reach", Tables: []string{"deliveries", "reach_uses"}, Merge: mergeUses}
+}
+
+func mergeUses(_ context.Context, tx *gorm.DB, m member.MergeOf) error {
+	var rows []model.ReachUse
+	if err := tx.Where("member_id = ?", m.Loser).Find(&rows).Error; err != nil {
+		return fmt.Errorf("reach: merge: %w", err)
+	}
+	for _, r := range rows {
+		r.MemberID = m.Winner
+		dup, err := db.Insert(tx, &r)
+		if dup {
+			err = tx.Model(&model.ReachUse{}).Where("member_id = ? AND kind = ? AND period = ?", m.Winner, r.Kind, r.Period).
+				Update("used", gorm.Expr("used + ?", r.Used)).Error
+		}
+		if err != nil {
+			return fmt.Errorf("reach: merge: %w", err)
+		}
+	}
+	return tx.Where("member_id = ?", m.Loser).Delete(&model.ReachUse{}).Error
+}

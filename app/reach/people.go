@@ -1,0 +1,223 @@
+package reach
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+)
+
+// people reads what decide looks at, for the members ids (ascending). Duplicates within a run are markTwice's.
+func people(ctx context.Context, tx *gorm.DB, t *terms, ids []int64, points func(context.Context, *gorm.DB, []int64) (map[int64]int64, error)) (map[int64]*person, error) {
+	l := &loading{ctx: ctx, tx: tx, t: t, roots: map[int64]*person{}, merged: map[int64]int64{}}
+	err := l.members(ids)
+	if err == nil && len(l.roots) > 0 {
+		err = l.states(points)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reach: read people: %w", err)
+	}
+	all := make(map[int64]*person, len(ids))
+	for _, id := range ids {
+		root := id
+		for l.merged[root] != 0 {
+			root = l.merged[root]
+		}
+		p, ok := l.roots[root]
+		switch {
+		case !ok:
+			p = &person{id: id, who: id}
+		case root != id:
+			p = &person{}
+			*p = *l.roots[root]
+			p.id = id
+		}
+		all[id] = p
+	}
+	return all, nil
+}
+
+// loading is one call of people.
+type loading struct {
+	ctx    context.Context
+	tx     *gorm.DB
+	t      *terms
+	roots  map[int64]*person // who was not merged away
+	merged map[int64]int64
+	ids    []int64 // of roots, ascending
+	byOA   map[int64]*person
+	byMP   map[int64]*person
+}
+
+// members reads the people, and those whom they were merged into.
+func (l *loading) members(ids []int64) error {
+	for len(ids) > 0 {
+		where, list := inOrBetween("id", ids)
+		wanted := sorted(ids)
+		err := each(l.ctx, l.tx, func(r *sql.Rows) error {
+			p := &person{found: true}
+			var into sql.NullInt64
+			var out sql.NullTime
+			if err := r.Scan(&p.id, &into, &out, &p.nickname, &p.no); err != nil || !wanted(p.id) {
+				return err
+			}
+			if p.who, p.optedOut = p.id, out.Valid; into.Valid {
+				l.merged[p.id] = into.Int64
+			} else {
+				l.roots[p.id] = p
+			}
+			return nil
+		}, "SELECT id, merged_into, opted_out_at, nickname, no FROM members WHERE "+where, list...)
+		if err != nil {
+			return err
+		}
+		var next []int64
+		for _, into := range l.merged {
+			if _, gone := l.merged[into]; !gone && l.roots[into] == nil && !slices.Contains(ids, into) {
+				next = append(next, into)
+			}
+		}
+		slices.Sort(next)
+		ids = slices.Compact(next)
+	}
+	for id := range l.roots {
+		l.ids = append(l.ids, id)
+	}
+	slices.Sort(l.ids)
+	return nil
+}
+
+// sorted reports membership in an ascending list that is asked in ascending order, mostly.
+func sorted(ids []int64) func(int64) bool {
+	return func(id int64) bool {
+		_, ok := slices.BinarySearch(ids, id)
+		return ok
+	}
+}
+
+func (l *loading) states(points func(context.Context, *gorm.DB, []int64) (map[int64]int64, error)) error {
+	if err := l.identities(); err != nil {
+		return err
+	}
+	has := func(channel string) bool { return slices.Contains(l.t.msg.Channels, channel) }
+	if has(Customer) && len(l.byOA) > 0 {
+		if err := l.allowances(); err != nil {
+			return err
+		}
+	}
+	if has(Subscribe) && len(l.byMP) > 0 {
+		if err := l.acceptances(); err != nil {
+			return err
+		}
+	}
+	if l.t.marketing || has(Mass) {
+		if err := l.uses(); err != nil {
+			return err
+		}
+	}
+	if points == nil || !l.t.msg.uses(varPoints) {
+		return nil
+	}
+	balances, err := points(l.ctx, l.tx, l.ids)
+	for id, n := range balances {
+		if p := l.roots[id]; p != nil {
+			p.points = &n
+		}
+	}
+	return err
+}
+
+// identities: of several at one account a subscribed one counts, else the oldest.
+func (l *loading) identities() error {
+	l.byOA, l.byMP = map[int64]*person{}, map[int64]*person{}
+	where, list := inOrBetween("member_id", l.ids)
+	return each(l.ctx, l.tx, func(r *sql.Rows) error {
+		var member int64
+		var account string
+		var i identity
+		if err := r.Scan(&i.id, &member, &account, &i.openid, &i.subscribed); err != nil {
+			return err
+		}
+		p := l.roots[member]
+		switch {
+		case p == nil || account != l.t.oa && account != l.t.mp:
+		case account == l.t.oa:
+			if p.oa.id == 0 || i.subscribed && !p.oa.subscribed || i.id < p.oa.id && i.subscribed == p.oa.subscribed {
+				delete(l.byOA, p.oa.id)
+				p.oa, l.byOA[i.id] = i, p
+			}
+		case p.mp.id == 0 || i.id < p.mp.id:
+			delete(l.byMP, p.mp.id)
+			p.mp, l.byMP[i.id] = i, p
+		}
+		return nil
+	}, "SELECT id, member_id, account, open_id, subscribed FROM identities WHERE "+where, list...) // not by account too: SQLite would read all of an account
+}
+
+func keys(m map[int64]*person) []int64 {
+	ids := make([]int64, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// allowances: the one that ends first is used.
+func (l *loading) allowances() error {
+	where, list := inOrBetween("identity_id", keys(l.byOA))
+	return each(l.ctx, l.tx, func(r *sql.Rows) error {
+		var id int64
+		var kind string
+		if err := r.Scan(&id, &kind); err != nil {
+			return err
+		}
+		if p := l.byOA[id]; p != nil && p.allowance == "" {
+			p.allowance = kind
+		}
+		return nil
+	}, "SELECT identity_id, kind FROM allowances WHERE "+where+" AND remaining > 0 AND expires_at > ? ORDER BY expires_at, kind", args(list, l.t.now)...)
+}
+
+func (l *loading) acceptances() error {
+	where, list := inOrBetween("identity_id", keys(l.byMP))
+	return each(l.ctx, l.tx, func(r *sql.Rows) error {
+		var id int64
+		var n int
+		if err := r.Scan(&id, &n); err != nil {
+			return err
+		}
+		if p := l.byMP[id]; p != nil {
+			p.accepted = n
+		}
+		return nil
+	}, "SELECT identity_id, accepted_count FROM acceptances WHERE "+where+" AND template_id = ?", args(list, l.t.template)...)
+}
+
+func (l *loading) uses() error {
+	where, list := inOrBetween("member_id", l.ids)
+	return each(l.ctx, l.tx, func(r *sql.Rows) error {
+		var id int64
+		var period string
+		var n int
+		if err := r.Scan(&id, &period, &n); err != nil {
+			return err
+		}
+		switch p := l.roots[id]; {
+		case p == nil:
+		case period == l.t.day:
+			p.today, p.todayRow = n, true
+		default:
+			p.month, p.monthRow = n, true
+		}
+		return nil
+	}, "SELECT member_id, period, used FROM reach_uses WHERE "+where+" AND ((kind = ? AND period = ?) OR (kind = ? AND period = ?))",
+		args(list, useMarketing, l.t.day, useMass(l.t.oa), l.t.month)...)
+}
+
+// What is counted against caps.
+const useMarketing = "marketing"
+
+func useMass(account string) string { return "mass:" + account }

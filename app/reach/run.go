@@ -1,0 +1,185 @@
+package reach
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// RunSpec is a send to be frozen. (Source, SourceID, Slot) is its key: the second of two is refused.
+type RunSpec struct {
+	Source   string // broadcast
+	SourceID int64
+	Slot     string // the firing
+	Class    string // model.ClassMarketing or model.ClassService
+	Message  Message
+	Members  *roaring.Bitmap
+}
+
+// past is before every lease.
+var past = time.Unix(0, 0).UTC()
+
+// StartTx freezes a run in the caller's transaction: one row with the exact members, and its ranges. Work does the rest.
+// It returns errs.Duplicate ("reach.duplicate") if the slot has a run already; the caller's transaction must then end.
+func (s *Service) StartTx(_ context.Context, tx *gorm.DB, spec RunSpec) (*model.Run, error) {
+	if err := Validate(spec.Message); err != nil {
+		return nil, err
+	}
+	now := s.clock.Now()
+	members := roaring.New()
+	if spec.Members != nil {
+		members = spec.Members.Clone()
+	}
+	members.RunOptimize()
+	raw, err := members.ToBytes()
+	if err != nil {
+		return nil, fmt.Errorf("reach: freeze: %w", err)
+	}
+	n := int64(members.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	run := spec.run(model.RunSending, now)
+	run.Audience, run.Members, run.RangeSize = n, raw, int64(s.o.RangeSize)
+	if n == 0 {
+		run.State, run.DoneAt = model.RunDone, &now
+	}
+	if err := insertRun(tx, run); err != nil {
+		return nil, err
+	}
+	var ranges []model.Range
+	for from := int64(0); from < n; from += run.RangeSize {
+		to := min(from+run.RangeSize, n)
+		ranges = append(ranges, model.Range{
+			RunID: run.ID, No: from / run.RangeSize, FromSeq: from, ToSeq: to, Cursor: from,
+			State: model.RangeOpen, DueAt: now, LeaseTill: past, Pending: to - from, Reasons: model.JSON("{}"),
+		})
+	}
+	if len(ranges) > 0 {
+		if err := tx.CreateInBatches(ranges, 200).Error; err != nil {
+			return nil, fmt.Errorf("reach: freeze: %w", err)
+		}
+	}
+	run.Members = nil
+	return run, nil
+}
+
+// MissTx records a firing that was never started.
+func (s *Service) MissTx(tx *gorm.DB, spec RunSpec) (*model.Run, error) {
+	now := s.clock.Now()
+	run := spec.run(model.RunMissed, now)
+	run.DoneAt = &now
+	return run, insertRun(tx, run)
+}
+
+func (spec RunSpec) run(state string, now time.Time) *model.Run {
+	return &model.Run{
+		Source: spec.Source, SourceID: spec.SourceID, Slot: spec.Slot, Class: spec.Class,
+		State: state, Message: model.ToJSON(spec.Message), RangeSize: 1, Members: []byte{}, CreatedAt: now,
+	}
+}
+
+func insertRun(tx *gorm.DB, run *model.Run) error {
+	dup, err := db.Insert(tx, run)
+	if err != nil {
+		return fmt.Errorf("reach: freeze: %w", err)
+	}
+	if dup {
+		return errs.New(errs.Duplicate, "reach.duplicate", "slot", run.Slot)
+	}
+	return nil
+}
+
+// sets keeps the members of the runs that were asked for last.
+type sets struct {
+	mu  sync.Mutex
+	are map[int64]set
+}
+
+const maxSets = 4
+
+// members is the frozen set of a run. The result is shared: it is not changed.
+func (s *Service) members(tx *gorm.DB, runID int64) (set, error) {
+	s.sets.mu.Lock()
+	defer s.sets.mu.Unlock()
+	if found, ok := s.sets.are[runID]; ok {
+		return found, nil
+	}
+	var run model.Run
+	if err := tx.Select("members").Take(&run, runID).Error; err != nil {
+		return nil, fmt.Errorf("reach: members of run %d: %w", runID, err)
+	}
+	bm := roaring.New()
+	if _, err := bm.ReadFrom(bytes.NewReader(run.Members)); err != nil {
+		return nil, fmt.Errorf("reach: members of run %d: %w", runID, err)
+	}
+	if len(s.sets.are) >= maxSets || s.sets.are == nil {
+		s.sets.are = map[int64]set{}
+	}
+	s.sets.are[runID] = bm
+	return bm, nil
+}
+
+// Pause stops a run, or lets it go on. Calls in flight end.
+func (s *Service) Pause(ctx context.Context, runID int64, paused bool) error {
+	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return s.change(tx.Where("id = ?", runID), "paused", paused)
+	})
+}
+
+// PauseSourceTx pauses, or lets go on, every unfinished run of a source.
+func (s *Service) PauseSourceTx(tx *gorm.DB, source string, sourceID int64, paused bool) error {
+	err := s.change(tx.Where("source = ? AND source_id = ?", source, sourceID), "paused", paused)
+	if errs.CodeOf(err) == errs.NotFound {
+		return nil
+	}
+	return err
+}
+
+// change sets a column of unfinished runs.
+func (s *Service) change(tx *gorm.DB, column string, value any) error {
+	res := tx.Model(&model.Run{}).Where("state IN ?", []string{model.RunSending, model.RunMassing}).Update(column, value)
+	if res.Error != nil {
+		return fmt.Errorf("reach: change run: %w", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		var n int64
+		if err := tx.Model(&model.Run{}).Count(&n).Error; err != nil || n > 0 {
+			return err
+		}
+		return errs.New(errs.NotFound, "reach.no_run")
+	}
+	return nil
+}
+
+// Cancel ends a run: who was not sent to yet is cancelled, by the workers. A finished run stays as it is.
+func (s *Service) Cancel(ctx context.Context, runID int64) error {
+	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		res := tx.Model(&model.Run{}).Where("id = ? AND state IN ?", runID, []string{model.RunSending, model.RunMassing}).
+			Updates(map[string]any{"state": model.RunCancelling, "paused": false})
+		if res.Error != nil {
+			return fmt.Errorf("reach: cancel: %w", res.Error)
+		}
+		if res.RowsAffected == 0 {
+			_, err := get(tx, runID)
+			return err
+		}
+		now := s.clock.Now()
+		_, err := exec(ctx, tx, "UPDATE ranges SET state = ?, due_at = ?, step = step + 1 WHERE run_id = ? AND pending + deferred_count > 0",
+			model.RangeOpen, now, runID)
+		if err != nil {
+			return fmt.Errorf("reach: cancel: %w", err)
+		}
+		_, err = exec(ctx, tx, "UPDATE batches SET due_at = ?, step = step + 1 WHERE run_id = ?", now, runID)
+		if err != nil {
+			return fmt.Errorf("reach: cancel: %w", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,116 @@
+package reach
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/siyu-scrm/siyu/app/errs"
+)
+
+// Bounds of a text (FACTS §3.3).
+const (
+	maxChars = 600
+	maxBytes = 2048
+)
+
+// Validate refuses, as errs.Field with a path below "message", what could not be sent.
+func Validate(m Message) error {
+	if len(m.Channels) == 0 {
+		return errs.Field("message.channels", "reach.no_channel")
+	}
+	for i, c := range m.Channels {
+		switch {
+		case c != Customer && c != Mass && c != Subscribe:
+			return errs.Field("message.channels", "reach.unknown_channel", "channel", c)
+		case slices.Contains(m.Channels[:i], c):
+			return errs.Field("message.channels", "reach.channel_twice", "channel", c)
+		}
+	}
+	for name, v := range m.Fallbacks {
+		if !known(name) {
+			return errs.Field("message.fallbacks", "reach.unknown_variable", "variable", name)
+		}
+		if strings.Contains(v, "{{") || utf8.RuneCountInString(v) > 32 {
+			return errs.Field("message.fallbacks", "reach.bad_fallback", "variable", name)
+		}
+	}
+	if err := m.validateText(); err != nil {
+		return err
+	}
+	return m.validateSubscribe()
+}
+
+func known(name string) bool { return name == varNickname || name == varPoints || name == varNo }
+
+func (m *Message) validateText() error {
+	oa := slices.Contains(m.Channels, Customer) || slices.Contains(m.Channels, Mass)
+	switch {
+	case oa && strings.TrimSpace(m.Text) == "":
+		return errs.Field("message.text", "reach.empty_text")
+	case utf8.RuneCountInString(m.Text) > maxChars || len(m.Text) > maxBytes:
+		return errs.Field("message.text", "reach.long_text", "limit", maxChars)
+	case slices.Contains(m.Channels, Mass) && strings.Contains(m.Text, "{{"):
+		return errs.Field("message.text", "reach.mass_variable")
+	}
+	return m.validateVariables("message.text", m.Text)
+}
+
+func (m *Message) validateVariables(field, s string) error {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }) {
+		return errs.Field(field, "reach.not_text")
+	}
+	for _, name := range variables(s) {
+		if !known(name) {
+			return errs.Field(field, "reach.unknown_variable", "variable", name)
+		}
+		if strings.TrimSpace(m.Fallbacks[name]) == "" {
+			return errs.Field(field, "reach.no_fallback", "variable", name)
+		}
+	}
+	if rest := variable.ReplaceAllString(s, ""); strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
+		return errs.Field(field, "reach.open_braces")
+	}
+	return nil
+}
+
+var (
+	templateRule = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+	nameRule     = regexp.MustCompile(`^[a-z_]+[0-9]+$`)
+)
+
+func (m *Message) validateSubscribe() error {
+	const at = "message.subscribe"
+	if !slices.Contains(m.Channels, Subscribe) {
+		return nil
+	}
+	c := m.Subscribe
+	switch {
+	case c == nil:
+		return errs.Field(at, "reach.no_subscribe")
+	case !templateRule.MatchString(c.TemplateID):
+		return errs.Field(at+".template_id", "reach.bad_template")
+	case strings.HasPrefix(c.Page, "/") || len(c.Page) > 1024:
+		return errs.Field(at+".page", "reach.bad_page")
+	case len(c.Data) == 0 || len(c.Data) > 20:
+		return errs.Field(at+".data", "reach.no_data")
+	}
+	for k, v := range c.Data {
+		field := at + ".data." + k
+		if !nameRule.MatchString(k) {
+			return errs.Field(field, "reach.bad_field", "name", k)
+		}
+		if strings.TrimSpace(v) == "" {
+			return errs.Field(field, "reach.empty_field", "name", k)
+		}
+		if err := m.validateVariables(field, v); err != nil {
+			return err
+		}
+		if r := fieldRule(k); !strings.Contains(v, "{{") && !r.fits(v) {
+			return errs.Field(field, "reach.field_value", "name", k, "limit", r.max)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package reward
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// matched is a version of a rule whose condition holds for the event.
+type matched struct {
+	rule *rule
+	v    *version
+}
+
+// beyondDay reports whether a cap counts over more than a day.
+func (m matched) beyondDay() bool {
+	return slices.ContainsFunc(m.v.def.Caps, func(c Cap) bool { return c.Period != Day })
+}
+
+// Follow is the event follower: it decides what every rule gives for the event and writes it.
+// Value goes to registered members only; what a follower does before he registers earns nothing.
+func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+	rules, err := s.inForce(tx)
+	if err != nil {
+		return nil, err
+	}
+	hits, err := s.match(ctx, tx, rules, ev)
+	if err != nil || len(hits) == 0 {
+		return nil, err
+	}
+	if joined, err := joined(tx, ev); err != nil || !joined {
+		return nil, err
+	}
+	used, err := usedBy(tx, ev.MemberID, hits)
+	if err != nil {
+		return nil, err
+	}
+	var grants []event.Grant
+	var postings []ledger.Posting
+	var posted []int // index in grants of each posting
+	for _, h := range hits {
+		out := decide(h.rule.id, &h.v.def, ev, used, s.zone)
+		for _, l := range out.lines {
+			g := event.Grant{Account: l.spec.Account, Amount: l.amount, RuleID: h.rule.id, Rule: h.rule.name, Bonus: l.spec.Kind == Streak, Note: l.note}
+			if l.spec.Kind == Tag {
+				if g.Tag, err = s.giveTag(ctx, tx, ev, h.rule, l.spec.TagID); err != nil {
+					return nil, err
+				}
+				if g.Tag == "" {
+					continue
+				}
+			} else if l.amount > 0 {
+				postings = append(postings, posting(ev, h, l))
+				posted = append(posted, len(grants))
+			}
+			grants = append(grants, g)
+		}
+		if err := s.store(tx, ev.MemberID, used, out.uses); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := s.book.PostAllTx(ctx, tx, postings)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		grants[posted[i]].Balance = entries[i].Balance
+	}
+	return grants, nil
+}
+
+// joined reports whether the member had registered by the time of the event.
+func joined(tx *gorm.DB, ev *model.Event) (bool, error) {
+	if ev.Joined {
+		return true, nil
+	}
+	var m model.Member
+	err := tx.Select("joined_at").Take(&m, ev.MemberID).Error
+	return m.JoinedAt != nil && !ev.OccurredAt.Before(m.JoinedAt.Truncate(time.Second)), err // WeChat's times have whole seconds
+}
+
+func (s *Service) match(ctx context.Context, tx *gorm.DB, rules []*rule, ev *model.Event) ([]matched, error) {
+	var hits []matched
+	subject := &condition.Subject{MemberID: ev.MemberID, At: ev.OccurredAt, Event: ev, Cache: map[string]any{}}
+	for _, r := range rules {
+		v := r.at(ev.OccurredAt)
+		if v == nil || !v.Enabled || v.Trigger != ev.Kind {
+			continue
+		}
+		verdict, _, err := s.conditions.Eval(ctx, tx, subject, v.def.Condition)
+		if err != nil {
+			return nil, fmt.Errorf("reward: rule %d: %w", r.id, err)
+		}
+		if verdict.Holds {
+			hits = append(hits, matched{r, v})
+		}
+	}
+	return hits, nil
+}
+
+func posting(ev *model.Event, h matched, l line) ledger.Posting {
+	return ledger.Posting{
+		MemberID: ev.MemberID, Account: l.spec.Account, Amount: l.amount, Kind: model.EntryEarn, Reason: "rule." + ev.Kind, Note: l.note,
+		RuleID: h.rule.id, RuleVersion: h.v.Version, Bonus: l.spec.Kind == Streak, EventID: ev.ID, OccurredAt: ev.OccurredAt,
+		Key: fmt.Sprintf("event:%d:rule:%d:%d", ev.ID, h.rule.id, l.index),
+	}
+}
+
+func (s *Service) giveTag(ctx context.Context, tx *gorm.DB, ev *model.Event, r *rule, tagID int64) (string, error) {
+	set, err := s.tags.SetTx(ctx, tx, ev.MemberID, tagID, tag.Cause{Kind: model.CauseReward, ID: r.id, EventID: ev.ID, Reason: r.name}, ev.OccurredAt)
+	if err != nil || !set {
+		return "", err
+	}
+	return tag.Name(tx, tagID)
+}
+
+// usedBy reads the counters of the capped rules among hits. The member's lock is held, so nobody else changes them.
+func usedBy(tx *gorm.DB, memberID int64, hits []matched) (map[use]int64, error) {
+	used := map[use]int64{}
+	var ids []int64
+	for _, h := range hits {
+		if len(h.v.def.Caps) > 0 {
+			ids = append(ids, h.rule.id)
+		}
+	}
+	if len(ids) == 0 {
+		return used, nil
+	}
+	var rows []model.RuleUse
+	if err := tx.Where("rule_id IN ? AND member_id = ?", ids, memberID).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("reward: caps: %w", err)
+	}
+	for _, r := range rows {
+		used[use{r.RuleID, r.Period, r.Account}] = r.Used
+	}
+	return used, nil
+}
+
+// store adds to the counters and remembers them in used, for the rules that follow.
+func (s *Service) store(tx *gorm.DB, memberID int64, used, uses map[use]int64) error {
+	for k, n := range uses {
+		if n == 0 {
+			continue
+		}
+		if _, ok := used[k]; !ok {
+			row := model.RuleUse{RuleID: k.rule, MemberID: memberID, Period: k.period, Account: k.account, Used: n}
+			if dup, err := db.Insert(tx, &row); err != nil || dup {
+				return fmt.Errorf("reward: count cap of rule %d (duplicate: %t): %w", k.rule, dup, err)
+			}
+			used[k] = n
+			continue
+		}
+		err := tx.Model(&model.RuleUse{}).Where("rule_id = ? AND member_id = ? AND period = ? AND account = ?", k.rule, memberID, k.period, k.account).
+			Update("used", gorm.Expr("used + ?", n)).Error
+		if err != nil {
+			return fmt.Errorf("reward: count cap: %w", err)
+		}
+		used[k] += n
+	}
+	return nil
+}
+
+// ForecastTx says what the rules would give for an event that has not happened, and the next step in points that
+// the streak in it has yet to reach. It writes nothing.
+func (s *Service) ForecastTx(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, *Step, error) {
+	rules, err := s.inForce(tx)
+	if err != nil {
+		return nil, nil, err
+	}
+	hits, err := s.match(ctx, tx, rules, ev)
+	if err != nil || len(hits) == 0 {
+		return nil, nil, err
+	}
+	used := map[use]int64{} // of a day to come nothing is used yet
+	if slices.ContainsFunc(hits, matched.beyondDay) {
+		if used, err = usedBy(tx, ev.MemberID, hits); err != nil {
+			return nil, nil, err
+		}
+	}
+	var grants []event.Grant
+	var next *Step
+	for _, h := range hits {
+		for _, l := range decide(h.rule.id, &h.v.def, ev, used, s.zone).lines {
+			if l.spec.Kind != Tag {
+				grants = append(grants, event.Grant{Account: l.spec.Account, Amount: l.amount, RuleID: h.rule.id, Rule: h.rule.name, Bonus: l.spec.Kind == Streak, Note: l.note})
+			}
+		}
+		for _, g := range h.v.def.Grants {
+			if step := nextStep(g, number(ev, "streak")); step != nil && (next == nil || step.Days < next.Days) {
+				next = step
+			}
+		}
+	}
+	return grants, next, nil
+}
+
+// nextStep is the first line of a streak table in points that a streak of at least days reaches.
+func nextStep(g Spec, days int64) *Step {
+	if g.Kind != Streak || g.Account != model.AccountPoints {
+		return nil
+	}
+	for _, step := range g.Table {
+		if int64(step.Days) >= days {
+			return &Step{Days: step.Days, Amount: step.Amount}
+		}
+	}
+	return nil
+}
+
+// StreakGrewTx grants what the streak tables give for an event of the past whose streak is longer than was known.
+// What the event earned before stays; caps on times do not count it again.
+func (s *Service) StreakGrewTx(ctx context.Context, tx *gorm.DB, source, key string, streak int) ([]event.Grant, error) {
+	var ev model.Event
+	if err := tx.Where("source = ? AND `key` = ?", source, key).Take(&ev).Error; err != nil {
+		return nil, fmt.Errorf("reward: event %s %s: %w", source, key, err)
+	}
+	data := condition.DataFields(ev.Data)
+	data["streak"] = streak
+	ev.Data = model.ToJSON(data)
+	rules, err := s.inForce(tx)
+	if err != nil {
+		return nil, err
+	}
+	hits, err := s.match(ctx, tx, rules, &ev)
+	if err != nil {
+		return nil, err
+	}
+	used, err := usedBy(tx, ev.MemberID, hits)
+	if err != nil {
+		return nil, err
+	}
+	var grants []event.Grant
+	for _, h := range hits {
+		def := h.v.def
+		def.Caps = slices.DeleteFunc(slices.Clone(def.Caps), func(c Cap) bool { return c.Times > 0 })
+		def.Grants = slices.Clone(def.Grants)
+		for i := range def.Grants {
+			if def.Grants[i].Kind != Streak {
+				def.Grants[i] = Spec{} // gives nothing
+			}
+		}
+		out := decide(h.rule.id, &def, &ev, used, s.zone)
+		for _, l := range out.lines {
+			if l.amount == 0 {
+				continue
+			}
+			p := posting(&ev, h, l)
+			p.Key = fmt.Sprintf("%s:streak:%d", p.Key, streak) // a shorter streak of that day may have earned before
+			entry, err := s.book.PostTx(ctx, tx, p)
+			if err != nil {
+				return nil, err
+			}
+			grants = append(grants, event.Grant{Account: l.spec.Account, Amount: l.amount, Balance: entry.Balance, RuleID: h.rule.id, Rule: h.rule.name, Bonus: true, Note: l.note})
+		}
+		if err := s.store(tx, ev.MemberID, used, out.uses); err != nil {
+			return nil, err
+		}
+	}
+	return grants, nil
+}

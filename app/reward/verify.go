@@ -1,0 +1,204 @@
+package reward
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// window is how many members one step of Verify holds in memory.
+const window = 256
+
+// Verify re-derives the counters of the caps from the entries and reports each that differs. It writes nothing and may run beside a
+// live siyu. What the entries alone cannot tell is held to what they can: an event that gave only tags, or nothing because of
+// another cap, counts as a time and leaves no entry, and a merge cuts what is given so many times in a lifetime.
+func Verify(ctx context.Context, d *db.DB, z clock.Zone, report func(ledger.Mismatch)) error {
+	for from, more := int64(0), true; more; {
+		err := d.Snapshot(ctx, func(tx *gorm.DB) error {
+			var ids []int64
+			err := tx.Model(&model.Member{}).Where("id > ? AND merged_into IS NULL", from).Order("id").Limit(window).Pluck("id", &ids).Error
+			if more = len(ids) > 0; err != nil || !more {
+				return err
+			}
+			from = ids[len(ids)-1]
+			v := &verifier{tx: tx, zone: z, report: report, found: map[counter]*tally{}}
+			return v.verify(ids)
+		})
+		if err != nil {
+			return fmt.Errorf("reward: verify: %w", err)
+		}
+	}
+	var strays []model.RuleUse
+	err := d.Reader(ctx).Where("member_id NOT IN (SELECT id FROM members WHERE merged_into IS NULL)").Limit(100).Find(&strays).Error
+	for _, u := range strays {
+		differ(report, counter{u.MemberID, use{u.RuleID, u.Period, u.Account}}, "no row of one who is not there", fmt.Sprint(u.Used))
+	}
+	return err
+}
+
+// counter is a row of rule_uses.
+type counter struct {
+	member int64
+	use    use
+}
+
+// tally is what the entries say of a counter.
+type tally struct {
+	amount int64
+	events map[int64]bool
+	loose  bool // the entries do not tell all
+}
+
+type verifier struct {
+	tx     *gorm.DB
+	zone   clock.Zone
+	report func(ledger.Mismatch)
+	defs   map[int64]map[int]*Definition
+	found  map[counter]*tally
+}
+
+func (v *verifier) verify(members []int64) error {
+	root, err := v.families(members)
+	if err != nil {
+		return err
+	}
+	if err := v.definitions(); err != nil {
+		return err
+	}
+	all := make([]int64, 0, len(root))
+	for id := range root {
+		all = append(all, id)
+	}
+	var entries []model.Entry
+	err = v.tx.Where("member_id IN ? AND kind = ? AND rule_id <> 0", all, model.EntryEarn).Find(&entries).Error
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		v.add(root[entries[i].MemberID], &entries[i])
+	}
+	var uses []model.RuleUse
+	if err := v.tx.Where("member_id IN ?", members).Find(&uses).Error; err != nil {
+		return err
+	}
+	merged := map[int64]bool{}
+	for id, r := range root {
+		merged[r] = merged[r] || id != r
+	}
+	v.compare(uses, merged)
+	return nil
+}
+
+// families maps the members, and everybody who was merged into them, to the member that is left.
+func (v *verifier) families(members []int64) (map[int64]int64, error) {
+	root := map[int64]int64{}
+	for _, id := range members {
+		root[id] = id
+	}
+	for next := members; len(next) > 0; {
+		var merges []model.Merge
+		if err := v.tx.Where("winner_id IN ?", next).Find(&merges).Error; err != nil {
+			return nil, err
+		}
+		next = nil
+		for _, m := range merges {
+			if _, known := root[m.LoserID]; !known {
+				root[m.LoserID] = root[m.WinnerID]
+				next = append(next, m.LoserID)
+			}
+		}
+	}
+	return root, nil
+}
+
+func (v *verifier) definitions() error {
+	var rows []model.PointRuleVersion
+	if err := v.tx.Find(&rows).Error; err != nil {
+		return err
+	}
+	v.defs = map[int64]map[int]*Definition{}
+	for _, row := range rows {
+		d := &Definition{}
+		if err := row.Definition.Into(d); err != nil {
+			return err
+		}
+		if v.defs[row.RuleID] == nil {
+			v.defs[row.RuleID] = map[int]*Definition{}
+		}
+		v.defs[row.RuleID][row.Version] = d
+	}
+	return nil
+}
+
+// add counts an entry for every cap of the version that gave it, each counter once.
+func (v *verifier) add(member int64, e *model.Entry) {
+	d := v.defs[e.RuleID][e.RuleVersion]
+	if d == nil {
+		return
+	}
+	seen := map[use]bool{}
+	for _, c := range d.Caps {
+		k := use{e.RuleID, c.Period.key(v.zone, e.OccurredAt), c.Account}
+		if seen[k] || c.Account != "" && c.Account != e.Account {
+			continue
+		}
+		seen[k] = true
+		t := v.tally(counter{member, k})
+		t.amount += e.Delta
+		t.events[e.EventID] = true
+	}
+}
+
+func (v *verifier) tally(k counter) *tally {
+	t := v.found[k]
+	if t == nil {
+		t = &tally{events: map[int64]bool{}, loose: k.use.account == "" && v.silent(k.use.rule)}
+		v.found[k] = t
+	}
+	return t
+}
+
+// silent reports a rule that may act without an entry.
+func (v *verifier) silent(rule int64) bool {
+	for _, d := range v.defs[rule] {
+		tags := slices.ContainsFunc(d.Grants, func(s Spec) bool { return s.Kind == Tag })
+		if tags || slices.ContainsFunc(d.Caps, func(c Cap) bool { return c.Account != "" }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *verifier) compare(uses []model.RuleUse, merged map[int64]bool) {
+	used := map[counter]int64{}
+	for _, u := range uses {
+		k := counter{u.MemberID, use{u.RuleID, u.Period, u.Account}}
+		used[k] = u.Used
+		v.tally(k)
+	}
+	for k, t := range v.found {
+		want, got := t.amount, used[k]
+		if k.use.account == "" {
+			want = int64(len(t.events))
+		}
+		cut := merged[k.member] && k.use.account == "" && k.use.period == string(Lifetime)
+		switch {
+		case got == want, t.loose && got > want, cut && got > 0 && got < want:
+		default:
+			differ(v.report, k, fmt.Sprint(want), fmt.Sprint(got))
+		}
+	}
+}
+
+func differ(report func(ledger.Mismatch), k counter, want, got string) {
+	report(ledger.Mismatch{
+		Table: "rule_uses", Column: "used of " + k.use.period, ID: k.use.rule, MemberID: k.member, Account: k.use.account, Want: want, Got: got,
+	})
+}

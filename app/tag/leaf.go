@@ -1,0 +1,77 @@
+package tag
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
+)
+
+type leafArgs struct {
+	TagID string `json:"tag_id"`
+}
+
+func tagID(raw json.RawMessage) (int64, error) {
+	var a leafArgs
+	if err := condition.DecodeArgs(raw, &a); err != nil {
+		return 0, err
+	}
+	id, err := strconv.ParseInt(a.TagID, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, errs.Field("tag_id", "condition.arg_required")
+	}
+	return id, nil
+}
+
+// Leaf is the leaf "tag": the member holds the tag, whatever its cause.
+func Leaf() condition.Leaf {
+	return condition.Leaf{
+		Name: "tag",
+		Check: func(_ context.Context, tx *gorm.DB, raw json.RawMessage) error {
+			id, err := tagID(raw)
+			if err != nil {
+				return err
+			}
+			if _, err := Get(tx, id); errs.CodeOf(err) == errs.NotFound {
+				return errs.Field("tag_id", "tag.not_found", "tag_id", fmt.Sprint(id))
+			} else if err != nil {
+				return err
+			}
+			return nil
+		},
+		Eval: func(_ context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawMessage) (condition.Verdict, error) {
+			id, err := tagID(raw)
+			if err != nil {
+				return condition.Verdict{}, err
+			}
+			var n int64
+			err = tx.Model(&model.TagHold{}).Where("tag_id = ? AND member_id = ?", id, s.MemberID).Limit(1).Count(&n).Error
+			return condition.Verdict{Holds: n > 0, Saw: n > 0}, err
+		},
+		Members: func(_ context.Context, tx *gorm.DB, _ time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+			id, err := tagID(raw)
+			if err != nil {
+				return nil, err
+			}
+			return condition.Bitmap(tx.Model(&model.TagHold{}).Select("member_id").Where("tag_id = ?", id))
+		},
+		Sentence: func(_ context.Context, tx *gorm.DB, lang string, raw json.RawMessage) (string, error) {
+			id, err := tagID(raw)
+			if err != nil {
+				return "", err
+			}
+			name, err := Name(tx, id)
+			return templates.T(lang, "condition.tag", map[string]any{"tag": name}), err
+		},
+		Triggers: func(json.RawMessage) []string { return []string{model.EventTag} },
+	}
+}

@@ -1,0 +1,4 @@
+package wechat
+
+// Envelope is for the test against the official reply.
+var Envelope = envelope

@@ -1,0 +1,62 @@
+package sandbox
+
+// endpoints is WeChat's API with the limits of a new verified account (FACTS §3.1). Filled in init: the calls look back at it.
+var endpoints map[string]endpoint
+
+func init() {
+	endpoints = map[string]endpoint{
+		"/cgi-bin/token":             {run: plainToken, open: true},
+		"/cgi-bin/stable_token":      {run: stableToken, post: true, open: true},
+		"/cgi-bin/clear_quota":       {run: clearQuota, post: true},
+		"/cgi-bin/clear_quota/v2":    {run: clearQuotaBySecret, post: true, open: true},
+		"/cgi-bin/openapi/quota/get": {run: getQuota, post: true},
+		"/cgi-bin/openapi/rid/get":   {run: getRid, post: true},
+		"/cgi-bin/getcallbackip":     {run: ipList},
+		"/cgi-bin/get_api_domain_ip": {run: ipList},
+
+		"/cgi-bin/user/info":                         {run: userInfo, day: 5_000_000, forOA: true},
+		"/cgi-bin/user/info/batchget":                {run: userBatch, post: true, day: 5_000_000, forOA: true},
+		"/cgi-bin/user/get":                          {run: userList, day: 500, forOA: true},
+		"/cgi-bin/user/info/updateremark":            {run: updateRemark, post: true, day: 10_000, forOA: true},
+		"/cgi-bin/tags/create":                       {run: tagCreate, post: true, day: 1000, forOA: true},
+		"/cgi-bin/tags/get":                          {run: tagList, day: 1000, forOA: true},
+		"/cgi-bin/tags/update":                       {run: tagUpdate, post: true, day: 1000, forOA: true},
+		"/cgi-bin/tags/delete":                       {run: tagDelete, post: true, day: 1000, forOA: true},
+		"/cgi-bin/user/tag/get":                      {run: tagFans, post: true, day: 1000, forOA: true},
+		"/cgi-bin/tags/members/batchtagging":         {run: batchTag, post: true, day: 100_000, forOA: true},
+		"/cgi-bin/tags/members/batchuntagging":       {run: batchUntag, post: true, day: 100_000, forOA: true},
+		"/cgi-bin/tags/getidlist":                    {run: tagsOfUser, post: true, day: 100_000, forOA: true},
+		"/cgi-bin/message/custom/send":               {run: customSend, post: true, day: 500_000},
+		"/cgi-bin/message/custom/typing":             {run: sendsNothing, post: true},
+		"/cgi-bin/message/mass/send":                 {run: massSend, post: true, day: 100, minute: 60, forOA: true},
+		"/cgi-bin/message/mass/sendall":              {run: massSendAll, post: true, day: 100, minute: 60, forOA: true},
+		"/cgi-bin/message/mass/get":                  {run: massGet, post: true, day: 10_000, forOA: true},
+		"/cgi-bin/message/mass/delete":               {run: massDelete, post: true, day: 10, forOA: true},
+		"/cgi-bin/message/mass/preview":              {run: massPreview, post: true, day: 100, forOA: true},
+		"/cgi-bin/message/mass/speed/get":            {run: speedGet, post: true, forOA: true},
+		"/cgi-bin/message/mass/speed/set":            {run: speedSet, post: true, forOA: true},
+		"/cgi-bin/message/template/send":             {run: templateSend, post: true, day: 100_000, forOA: true},
+		"/cgi-bin/message/subscribe/bizsend":         {run: noticeSend, post: true, day: 10_000_000, forOA: true},
+		"/cgi-bin/message/subscribe/send":            {run: subscribeSend, post: true, day: 10_000_000, forMP: true},
+		"/cgi-bin/qrcode/create":                     {run: qrCreate, post: true, day: 100_000, forOA: true},
+		"/cgi-bin/showqrcode":                        {run: qrShow, open: true},
+		"/cgi-bin/menu/create":                       {run: menuCreate, post: true, day: 1000, forOA: true},
+		"/cgi-bin/menu/get":                          {run: menuGet, day: 10_000, forOA: true},
+		"/cgi-bin/menu/delete":                       {run: menuDelete, day: 1000, forOA: true},
+		"/cgi-bin/media/upload":                      {run: mediaUpload, post: true, day: 100_000},
+		"/cgi-bin/media/uploadimg":                   {run: mediaUploadImage, post: true, day: 100_000, forOA: true},
+		"/cgi-bin/material/add_material":             {run: materialAdd, post: true, day: 1000, forOA: true},
+		"/cgi-bin/template/api_add_template":         {run: oaTemplateAdd, post: true, day: 1000, forOA: true},
+		"/cgi-bin/template/del_private_template":     {run: oaTemplateDelete, post: true, day: 1000, forOA: true},
+		"/cgi-bin/template/get_all_private_template": {run: oaTemplateList, day: 1000, forOA: true},
+
+		"/wxaapi/newtmpl/gettemplate":      {run: templateList, day: 10_000},
+		"/wxaapi/newtmpl/addtemplate":      {run: templateAdd, post: true, day: 1000},
+		"/wxaapi/newtmpl/deltemplate":      {run: templateDelete, post: true, day: 1000},
+		"/wxaapi/newtmpl/getcategory":      {run: templateCategories, day: 1000},
+		"/sns/jscode2session":              {run: jscode2session, open: true},
+		"/wxa/business/getuserphonenumber": {run: phoneNumber, post: true, forMP: true},
+		"/wxa/getwxacodeunlimit":           {run: wxacode, post: true, minute: 5000, forMP: true},
+		"/wxa/msg_sec_check":               {run: msgSecCheck, post: true, day: 2_000_000, minute: 4000, forMP: true},
+	}
+}

@@ -1,0 +1,247 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Identity is an openid of the person.
+type Identity struct {
+	Account        string     `json:"account" example:"oa"`
+	Kind           string     `json:"kind" example:"oa"`
+	OpenID         string     `json:"openid"`
+	UnionID        string     `json:"unionid"`
+	Subscribed     bool       `json:"subscribed"`
+	SubscribedAt   *web.Time  `json:"subscribed_at"`
+	UnsubscribedAt *web.Time  `json:"unsubscribed_at"`
+	Scene          string     `json:"scene" doc:"How he came to follow"`
+	Accepted       []Accepted `json:"accepted" doc:"Subscribe messages that he accepted and did not get yet"`
+}
+
+// Accepted counts acceptances of one template.
+type Accepted struct {
+	TemplateID string `json:"template_id"`
+	Count      int    `json:"count"`
+}
+
+// HeldTag is a tag of the person with everything that gives it.
+type HeldTag struct {
+	ID     web.ID  `json:"id"`
+	Group  string  `json:"group" example:"渠道"`
+	Name   string  `json:"name" example:"门店海报"`
+	Causes []Cause `json:"causes"`
+}
+
+// Cause is what gives a tag.
+type Cause struct {
+	Cause   string   `json:"cause" example:"channel" doc:"manual, rule, channel, quiz or reward"`
+	CauseID web.ID   `json:"cause_id" doc:"The rule, channel, quiz or point rule"`
+	EventID web.ID   `json:"event_id" doc:"0: none"`
+	At      web.Time `json:"at"`
+}
+
+// TagChange is one line of the history of his tags.
+type TagChange struct {
+	TagID   web.ID   `json:"tag_id"`
+	Set     bool     `json:"set"`
+	Cause   string   `json:"cause"`
+	CauseID web.ID   `json:"cause_id"`
+	EventID web.ID   `json:"event_id"`
+	Reason  string   `json:"reason"`
+	At      web.Time `json:"at"`
+}
+
+// Quota is a count against a limit.
+type Quota struct {
+	Used  int `json:"used"`
+	Limit int `json:"limit"`
+}
+
+// Streak is where his check-ins stand.
+type Streak struct {
+	Today  bool `json:"today"`
+	Streak int  `json:"streak"`
+}
+
+// Facts is everything that an operator asks about a person.
+type Facts struct {
+	Member
+	Follower    bool        `json:"follower" doc:"Follows an official account now"`
+	Identities  []Identity  `json:"identities"`
+	Accounts    []Holding   `json:"accounts"`
+	Tags        []HeldTag   `json:"tags"`
+	TagHistory  []TagChange `json:"tag_history" doc:"The last 20 changes"`
+	Checkin     Streak      `json:"checkin"`
+	MonthlyMass Quota       `json:"monthly_mass" doc:"Mass sends that he got this month"`
+}
+
+const factsHistory = 20
+
+func (h *handler) getMember(ctx context.Context, in *byID) (*web.Out[Facts], error) {
+	m, err := h.Members.Get(ctx, in.ID.Int())
+	if err != nil {
+		return nil, err
+	}
+	f := Facts{Member: h.member(m)}
+	for _, part := range []func(context.Context, *Facts, int64) error{h.identitiesOf, h.holdingsOf, h.tagsOf, h.habitsOf} {
+		if err := part(ctx, &f, m.ID); err != nil {
+			return nil, err
+		}
+	}
+	return &web.Out[Facts]{Body: f}, nil
+}
+
+func (h *handler) identitiesOf(ctx context.Context, f *Facts, id int64) error {
+	rows, err := h.Members.Identities(ctx, id)
+	if err != nil {
+		return err
+	}
+	f.Identities = make([]Identity, len(rows))
+	for i, r := range rows {
+		accepted, err := h.Reach.Acceptances(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		f.Follower = f.Follower || r.Subscribed
+		f.Identities[i] = identity(r, accepted)
+	}
+	return nil
+}
+
+func identity(r model.Identity, accepted []model.Acceptance) Identity {
+	v := Identity{
+		Account: r.Account, Kind: r.Kind, OpenID: r.OpenID, UnionID: r.UnionID, Subscribed: r.Subscribed, SubscribedAt: web.AtPtr(r.SubscribedAt),
+		UnsubscribedAt: web.AtPtr(r.UnsubscribedAt), Scene: r.SubscribeScene, Accepted: make([]Accepted, len(accepted)),
+	}
+	for i, a := range accepted {
+		v.Accepted[i] = Accepted{a.TemplateID, a.Count}
+	}
+	return v
+}
+
+func (h *handler) holdingsOf(ctx context.Context, f *Facts, id int64) error {
+	views, err := h.Book.Balances(ctx, id)
+	f.Accounts = holdings(ctx, views)
+	return err
+}
+
+func (h *handler) tagsOf(ctx context.Context, f *Facts, id int64) error {
+	held, err := h.Tags.Of(ctx, id)
+	if err != nil {
+		return err
+	}
+	f.Tags = heldTags(held)
+	changes, err := h.Tags.History(ctx, id, factsHistory)
+	f.TagHistory = make([]TagChange, len(changes))
+	for i, c := range changes {
+		f.TagHistory[i] = TagChange{web.IDOf(c.TagID), c.Set, c.Cause, web.IDOf(c.CauseID), web.IDOf(c.EventID), c.Reason, web.At(c.At)}
+	}
+	return err
+}
+
+// heldTags joins the causes of each tag; they come ordered by tag.
+func heldTags(held []tag.Held) []HeldTag {
+	out := []HeldTag{}
+	for _, t := range held {
+		id := web.IDOf(t.TagID)
+		if n := len(out); n == 0 || out[n-1].ID != id {
+			out = append(out, HeldTag{ID: id, Group: t.Group, Name: t.Name})
+		}
+		last := &out[len(out)-1]
+		last.Causes = append(last.Causes, Cause{t.Cause, web.IDOf(t.CauseID), web.IDOf(t.EventID), web.At(t.At)})
+	}
+	return out
+}
+
+func (h *handler) habitsOf(ctx context.Context, f *Facts, id int64) error {
+	month, err := h.Checkins.Month(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	f.Checkin = Streak{month.Done, month.Streak}
+	f.MonthlyMass.Used, f.MonthlyMass.Limit, err = h.Reach.MonthlyMass(ctx, id)
+	return err
+}
+
+type pageOf struct {
+	ID web.ID `path:"id"`
+	web.Paging
+}
+
+// Event is something that a person did.
+type Event struct {
+	ID         web.ID          `json:"id"`
+	Kind       string          `json:"kind" example:"checkin.done"`
+	Name       string          `json:"name" example:"签到"`
+	Source     string          `json:"source" example:"checkin"`
+	Key        string          `json:"key"`
+	Data       json.RawMessage `json:"data"`
+	OccurredAt web.Time        `json:"occurred_at"`
+	RecordedAt web.Time        `json:"recorded_at"`
+}
+
+func (h *handler) getEvents(ctx context.Context, in *pageOf) (*web.Out[web.List[Event]], error) {
+	m, err := h.Members.Get(ctx, in.ID.Int())
+	if err != nil {
+		return nil, err
+	}
+	before, err := after(in.Paging)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := h.Events.Of(ctx, m.ID, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	view := func(e model.Event) Event {
+		return Event{web.IDOf(e.ID), e.Kind, event.KindName(web.Lang(ctx), e.Kind), e.Source, e.Key, raw(e.Data), web.At(e.OccurredAt), web.At(e.RecordedAt)}
+	}
+	return &web.Out[web.List[Event]]{Body: web.ListOf(rows, in.Limit, view, func(e model.Event) []any { return []any{e.ID} })}, nil
+}
+
+// raw is a stored document for JSON.
+func raw(j model.JSON) json.RawMessage {
+	if len(j) == 0 {
+		return json.RawMessage("null")
+	}
+	return json.RawMessage(j)
+}
+
+// MemberDelivery is a message to a person, sent or not.
+type MemberDelivery struct {
+	Delivery
+	Source   string   `json:"source" example:"broadcast"`
+	SourceID web.ID   `json:"source_id"`
+	Class    string   `json:"class" example:"marketing"`
+	Text     string   `json:"text" doc:"As written, before variables"`
+	RunAt    web.Time `json:"run_at"`
+}
+
+func (h *handler) getMemberDeliveries(ctx context.Context, in *pageOf) (*web.Out[web.List[MemberDelivery]], error) {
+	m, err := h.Members.Get(ctx, in.ID.Int())
+	if err != nil {
+		return nil, err
+	}
+	before, err := after(in.Paging)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := h.Reach.OfMember(ctx, m.ID, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list := web.ListOf(rows, in.Limit, memberDelivery, func(s reach.Sent) []any { return []any{s.RunID} })
+	return &web.Out[web.List[MemberDelivery]]{Body: list}, nil
+}
+
+func memberDelivery(s reach.Sent) MemberDelivery {
+	var m reach.Message
+	_ = s.Run.Message.Into(&m) // a message that cannot be read shows no text
+	return MemberDelivery{delivery(s.Delivery), s.Run.Source, web.IDOf(s.Run.SourceID), s.Run.Class, m.Text, web.At(s.Run.CreatedAt)}
+}

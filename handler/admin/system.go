@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Audit is one change by an operator or a script.
+type Audit struct {
+	ID     web.ID          `json:"id"`
+	Actor  string          `json:"actor" example:"key:1"`
+	Action string          `json:"action" example:"rule.update"`
+	Object string          `json:"object" example:"rule:1"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+	At     web.Time        `json:"at"`
+}
+
+// Key is an API key.
+type Key struct {
+	ID        web.ID   `json:"id"`
+	Name      string   `json:"name" example:"shop"`
+	Scope     string   `json:"scope" example:"open"`
+	CreatedAt web.Time `json:"created_at"`
+}
+
+// NewKey is an API key as made.
+type NewKey struct {
+	ID    web.ID `json:"id"`
+	Name  string `json:"name" example:"shop"`
+	Scope string `json:"scope" example:"open"`
+	Token string `json:"token" doc:"Shown once"`
+}
+
+type keyIn struct {
+	Body struct {
+		Name  string `json:"name" minLength:"1" maxLength:"64" example:"shop"`
+		Scope string `json:"scope" enum:"admin,open" example:"open"`
+	}
+}
+
+func (h *handler) system(api *web.API) {
+	web.Read(api, op(http.MethodGet, "/audits", "Who changed what, newest first, with before and after"), h.getAudits)
+	web.Read(api, op(http.MethodGet, "/api-keys", "The API keys, without their tokens"), h.getKeys)
+	web.Write(api, post("/api-keys", "Make an API key", http.StatusConflict), h.postKey)
+	web.Write(api, op(http.MethodDelete, "/api-keys/{id}", "End an API key at once", http.StatusNotFound), h.deleteKey)
+	h.verify(api)
+}
+
+func (h *handler) getAudits(ctx context.Context, in *struct{ web.Paging }) (*web.Out[web.List[Audit]], error) {
+	before, err := after(in.Paging)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := h.Operators.Audits(ctx, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	view := func(a model.Audit) Audit {
+		return Audit{web.IDOf(a.ID), a.Actor, a.Action, a.Object, raw(a.Before), raw(a.After), web.At(a.At)}
+	}
+	return &web.Out[web.List[Audit]]{Body: web.ListOf(rows, in.Limit, view, func(a model.Audit) []any { return []any{a.ID} })}, nil
+}
+
+func (h *handler) getKeys(ctx context.Context, _ *web.None) (*web.Out[web.List[Key]], error) {
+	rows, err := h.Operators.Keys(ctx)
+	return listed(rows, func(k model.APIKey) Key { return Key{web.IDOf(k.ID), k.Name, k.Scope, web.At(k.CreatedAt)} }), err
+}
+
+func (h *handler) postKey(ctx context.Context, in *keyIn) (*web.Out[NewKey], error) {
+	k, err := h.Operators.CreateKey(ctx, web.Actor(ctx), in.Body.Name, in.Body.Scope)
+	if err != nil {
+		return nil, err
+	}
+	return &web.Out[NewKey]{Body: NewKey{web.IDOf(k.ID), k.Name, k.Scope, k.Token}}, nil
+}
+
+func (h *handler) deleteKey(ctx context.Context, in *byID) (*web.None, error) {
+	return nil, h.Operators.DeleteKey(ctx, web.Actor(ctx), in.ID.Int())
+}

@@ -1,0 +1,234 @@
+package handler_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// An operator's whole day by the admin API: every one of its routes answers well at least once.
+func TestAdmin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tagID := w.tagsByHand()
+	channelID := w.channels(tagID)
+	ruleID := w.rules()
+	w.quizzes(tagID)
+
+	alice, aliceID := w.Member("alice")
+	w.Act(alice, "scan", object{"scene": "tram"})
+	w.Advance(0)
+	require.Equal(t, 201, w.as(alice, "POST", "/checkins", nil).Status)
+	w.oneMember(aliceID, tagID, ruleID, channelID)
+	w.broadcasts(aliceID, tagID)
+	w.rest()
+	w.everyChangeIsAudited()
+
+	for _, o := range w.operations() {
+		if key := o.method + " " + o.path; strings.HasPrefix(o.path, "/admin/v1/") && key != "POST /admin/v1/inbox/{id}/replay" {
+			require.True(t, w.seen[key], "%s has no happy path here", key)
+		}
+	}
+	w.Verified()
+}
+
+func (w *world) tagsByHand() (tagID string) {
+	require.Len(w.t, w.admin(200, "GET", "/tag-groups", nil).items(), 6)
+	group := w.id("/tag-groups", object{"code": "skin", "name": "肤质", "exclusive": true})
+	w.refused(w.admin(409, "POST", "/tag-groups", object{"code": "skin", "name": "x"}), 409, "CONFLICT")
+	tagID = w.id("/tags", object{"group_id": group, "name": "敏感肌"})
+	require.Contains(w.t, w.admin(200, "GET", "/tags", nil).Raw, `"group":"肤质","name":"敏感肌","holders":0`)
+
+	body := object{"tag_id": tagID, "name": "敏感肌", "condition": object{"leaf": "event.text", "contains_any": []string{"敏感肌"}, "excludes": []string{"不是敏感肌"}}}
+	made := w.admin(201, "POST", "/auto-tags", body)
+	require.Equal(w.t, true, made.Body["on_event"])
+	require.Contains(w.t, made.Body["sentence"], "敏感肌")
+	body["enabled"] = false
+	id, _ := made.Body["id"].(string)
+	require.Equal(w.t, false, w.admin(200, "PUT", "/auto-tags/"+id, body).Body["enabled"])
+	w.refused(w.admin(404, "PUT", "/auto-tags/999", body), 404, "NOT_FOUND")
+	require.Len(w.t, w.admin(200, "GET", "/auto-tags", nil).items(), 1)
+	return tagID
+}
+
+func (w *world) channels(tagID string) (id string) {
+	id = w.id("/channels", object{"code": "tram", "name": "电车", "welcome": "hi", "tag_id": tagID})
+	changed := w.admin(200, "PUT", "/channels/"+id, object{"name": "电车广告", "welcome": "你好", "tag_id": tagID})
+	require.Equal(w.t, "tram", changed.Body["code"], "the scene is printed: it stays")
+	qr := w.admin(200, "GET", "/channels/"+id+"/qrcode", nil).Body
+	require.NotEmpty(w.t, qr["url"])
+	require.True(w.t, strings.HasPrefix(qr["png"].(string), "data:image/png;base64,iVBOR"))
+	w.refused(w.admin(404, "GET", "/channels/999/qrcode", nil), 404, "NOT_FOUND")
+	return id
+}
+
+func (w *world) rules() (id string) {
+	body := rule("checkin", 5)
+	id = w.id("/rules", body)
+	got := w.admin(200, "GET", "/rules/"+id, nil).Body
+	require.Equal(w.t, "签到", got["trigger_name"])
+	require.NotEmpty(w.t, got["sentence"])
+	body["name"] = "每日签到"
+	require.EqualValues(w.t, 2, w.admin(200, "PUT", "/rules/"+id, body).Body["version"])
+	rules := w.admin(200, "GET", "/rules", nil).items()
+	require.Equal(w.t, "每日签到", rules[len(rules)-1]["name"])
+	w.refused(w.admin(409, "POST", "/rules", body), 409, "CONFLICT")
+	return id
+}
+
+func (w *world) quizzes(tagID string) {
+	body := object{
+		"question": "?", "opens_at": "2026-11-23T12:00:00+08:00", "closes_at": "2026-11-23T20:00:00+08:00",
+		"options": []object{{"text": "a", "correct": true, "tag_id": tagID}, {"text": "b"}},
+	}
+	id := w.id("/quizzes", body)
+	body["attempts"] = 2
+	require.EqualValues(w.t, 2, w.admin(200, "PUT", "/quizzes/"+id, body).Body["attempts"])
+	require.Equal(w.t, tagID, w.admin(200, "GET", "/quizzes/"+id, nil).Body["options"].([]any)[0].(object)["tag_id"])
+	require.Len(w.t, w.admin(200, "GET", "/quizzes", nil).items(), 1)
+}
+
+func (w *world) oneMember(id int64, tagID, ruleID, channelID string) {
+	w.t.Helper()
+	at := "/members/" + str(id)
+	facts := w.admin(200, "GET", at, nil).Body
+	require.Equal(w.t, true, facts["follower"])
+	require.Equal(w.t, channelID, facts["first_channel"])
+	require.Len(w.t, facts["identities"], 2)
+	held := facts["tags"].([]any)[0].(object)
+	require.Equal(w.t, "channel", held["causes"].([]any)[0].(object)["cause"])
+	require.Equal(w.t, true, facts["checkin"].(object)["today"])
+
+	entry := w.admin(200, "GET", at+"/entries", nil).items()[0]
+	require.Equal(w.t, ruleID, entry["rule_id"])
+	require.Equal(w.t, "每日签到", entry["rule"])
+	events := w.admin(200, "GET", at+"/events?limit=2", nil)
+	require.Len(w.t, events.items(), 2)
+	require.NotEmpty(w.t, w.admin(200, "GET", at+"/events?limit=2&cursor="+events.Body["next_cursor"].(string), nil).items())
+
+	body := object{"account": "points", "amount": 100, "memo": "a gift"}
+	given := w.admin(201, "POST", at+"/adjustments", body, "Idempotency-Key", "gift")
+	require.JSONEq(w.t, given.Raw, w.admin(201, "POST", at+"/adjustments", body, "Idempotency-Key", "gift").Raw)
+	require.EqualValues(w.t, 105, w.Points(id), "given once")
+	require.Equal(w.t, "a gift", given.Body["memo"])
+	w.admin(201, "POST", at+"/adjustments", object{"account": "points", "amount": -5, "memo": "taken back"})
+	short := w.refused(w.admin(409, "POST", at+"/adjustments", object{"account": "points", "amount": -500, "memo": "too much"}), 409, "INSUFFICIENT_POINTS")
+	require.EqualValues(w.t, 400, short["short_by"])
+
+	w.admin(200, "PUT", at+"/tags/"+tagID, object{"reason": "said so"})
+	gone := w.admin(200, "DELETE", at+"/tags/"+tagID+"?reason=mistake", nil).Body
+	require.Len(w.t, gone["tags"], 1, "the channel's cause stands")
+	w.refused(w.admin(404, "PUT", at+"/tags/999", nil), 404, "NOT_FOUND")
+
+	_, other := w.Member("alice on her second phone")
+	merged := w.admin(200, "POST", at+"/merge", object{"other_id": str(other)})
+	require.Equal(w.t, str(id), merged.Body["id"])
+	require.Equal(w.t, str(id), w.admin(200, "GET", "/members/"+str(other), nil).Body["id"], "the other id answers the survivor")
+	require.Equal(w.t, "other_id", w.refused(w.admin(400, "POST", at+"/merge", object{"other_id": str(id)}), 400, "INVALID")["field"])
+
+	for _, path := range []string{"", "?search=ali", "?tag_id=" + tagID, "?joined=true"} {
+		require.Len(w.t, w.admin(200, "GET", "/members"+path, nil).items(), 1, path)
+	}
+	require.Empty(w.t, w.admin(200, "GET", "/members?joined=false", nil).items())
+}
+
+func (w *world) broadcasts(memberID int64, tagID string) {
+	w.t.Helper()
+	c := object{"leaf": "tag", "tag_id": tagID}
+	require.Equal(w.t, []any{"tag"}, w.admin(200, "POST", "/conditions/check", object{"condition": c}).Body["leaves"])
+	require.EqualValues(w.t, 1, w.admin(200, "POST", "/audience/count", object{"condition": c}).Body["count"])
+	body := object{
+		"name": "敏感肌新品", "condition": object{"all": []object{c, {"leaf": "member", "field": "joined", "value": true}}},
+		"message": object{"text": "{{nickname}},新品来了", "fallbacks": object{"nickname": "您好"}, "channels": []string{"customer"}},
+	}
+	p := w.admin(200, "POST", "/broadcasts/preview", body).Body
+	require.EqualValues(w.t, 1, p["audience"])
+	require.EqualValues(w.t, 1, p["reachable"])
+	require.NotEmpty(w.t, p["who"])
+	require.Len(w.t, p["sample"], 1)
+
+	id := w.id("/broadcasts", body)
+	body["cron"] = "0 10 * * 3"
+	saved := w.admin(200, "PUT", "/broadcasts/"+id, body).Body
+	require.Equal(w.t, []any{
+		"2026-11-25T10:00:00+08:00", "2026-12-02T10:00:00+08:00", "2026-12-09T10:00:00+08:00", "2026-12-16T10:00:00+08:00", "2026-12-23T10:00:00+08:00",
+	}, saved["next"])
+	require.NotEmpty(w.t, saved["when"])
+	require.Equal(w.t, "paused", w.admin(200, "POST", "/broadcasts/"+id+"/pause", nil).Body["state"])
+	w.refused(w.admin(409, "POST", "/broadcasts/"+id+"/run", object{}), 409, "CONFLICT")
+	require.Equal(w.t, "active", w.admin(200, "POST", "/broadcasts/"+id+"/resume", nil).Body["state"])
+
+	details := w.refused(w.admin(409, "POST", "/broadcasts/"+id+"/run", object{}), 409, "CONFLICT")
+	require.EqualValues(w.t, 1, details["audience"], "it is everybody: to be confirmed")
+	run, _ := w.admin(201, "POST", "/broadcasts/"+id+"/run", object{"confirm": 1}).Body["id"].(string)
+	w.refused(w.admin(409, "POST", "/broadcasts/"+id+"/run", object{"confirm": 1}), 409, "DUPLICATE")
+	w.Advance(0)
+	counts := w.admin(200, "GET", "/runs/"+run, nil).Body["counts"].(object)
+	require.EqualValues(w.t, 1, counts["audience"])
+	require.EqualValues(w.t, 1, counts["accepted"])
+	require.Len(w.t, w.admin(200, "GET", "/runs/"+run+"/deliveries?state=accepted", nil).items(), 1)
+	require.Empty(w.t, w.admin(200, "GET", "/runs/"+run+"/deliveries?state=suppressed&reason=UNSUBSCRIBED", nil).items())
+	w.admin(200, "POST", "/runs/"+run+"/cancel", nil)
+	require.Equal(w.t, "done", w.admin(200, "GET", "/runs/"+run, nil).Body["state"], "a finished run stays as it is")
+	require.Len(w.t, w.admin(200, "GET", "/broadcasts/"+id+"/runs", nil).items(), 1)
+	require.Equal(w.t, run, w.admin(200, "GET", "/broadcasts/"+id, nil).Body["last_run"].(object)["id"])
+	require.Len(w.t, w.admin(200, "GET", "/broadcasts", nil).items(), 1)
+	sent := w.admin(200, "GET", "/members/"+str(memberID)+"/deliveries", nil).items()
+	require.Equal(w.t, "{{nickname}},新品来了", sent[0]["text"])
+
+	delete(body, "cron")
+	w.admin(204, "DELETE", "/broadcasts/"+w.id("/broadcasts", body), nil)
+	w.refused(w.admin(409, "DELETE", "/broadcasts/"+id, nil), 409, "CONFLICT")
+}
+
+func (w *world) rest() {
+	w.t.Helper()
+	require.NotEmpty(w.t, w.admin(200, "GET", "/events/kinds", nil).items())
+	require.Len(w.t, w.admin(200, "GET", "/accounts", nil).items(), 3)
+	accounts := w.admin(200, "GET", "/wechat/accounts", nil)
+	require.Len(w.t, accounts.items(), 2)
+	acc, _ := w.Account("oa")
+	for _, secret := range []string{acc.Secret, acc.Token, acc.EncodingAESKey} {
+		require.NotContains(w.t, accounts.Raw, secret)
+	}
+	require.NotEmpty(w.t, w.admin(200, "GET", "/wechat/templates", nil).items())
+	pushes := w.admin(200, "GET", "/inbox?state=done", nil).items()
+	require.NotEmpty(w.t, pushes)
+	id, _ := pushes[0]["id"].(string)
+	w.refused(w.admin(409, "POST", "/inbox/"+id+"/replay", nil), 409, "CONFLICT")
+	require.NotEmpty(w.t, w.admin(200, "GET", "/channels", nil).items())
+	require.EqualValues(w.t, 0, w.admin(200, "GET", "/verify", nil).Body["mismatches"])
+	key := w.id("/api-keys", object{"name": "shop", "scope": "open"})
+	require.NotEmpty(w.t, w.admin(200, "GET", "/api-keys", nil).items())
+	w.admin(204, "DELETE", "/api-keys/"+key, nil)
+}
+
+// everyChangeIsAudited reads the audit log to its end.
+func (w *world) everyChangeIsAudited() {
+	w.t.Helper()
+	done := map[string]int{}
+	for cursor := ""; ; {
+		page := w.admin(200, "GET", "/audits?limit=10&cursor="+cursor, nil)
+		for _, a := range page.items() {
+			action, _ := a["action"].(string)
+			done[action]++
+			if !strings.HasSuffix(action, ".create") && action != "broadcast.run" {
+				require.NotNil(w.t, a["before"], action)
+			}
+			if !strings.HasSuffix(action, ".delete") {
+				require.NotNil(w.t, a["after"], action)
+			}
+		}
+		next, more := page.Body["next_cursor"].(string)
+		if cursor = next; !more {
+			break
+		}
+	}
+	require.Equal(w.t, map[string]int{
+		"key.create": 2, "key.delete": 1, "tag_group.create": 1, "tag.create": 1, "auto_tag.create": 1, "auto_tag.update": 1,
+		"channel.create": 1, "channel.update": 1, "rule.create": 1, "rule.update": 1, "quiz.create": 1, "quiz.update": 1,
+		"member.adjust": 2, "member.tag": 1, "member.untag": 1, "member.merge": 1,
+		"broadcast.create": 2, "broadcast.update": 1, "broadcast.pause": 1, "broadcast.resume": 1, "broadcast.run": 1, "broadcast.delete": 1, "run.cancel": 1,
+	}, done)
+}

@@ -1,0 +1,59 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+type auditView struct {
+	Frame
+	Rows []auditLine
+	Next string
+}
+
+type auditLine struct {
+	model.Audit
+	By, Was, Now string
+}
+
+func (con *Console) audit(c *gin.Context) error {
+	ctx := c.Request.Context()
+	list, err := con.app.Operators.Audits(ctx, after(c), perPage+1)
+	if err != nil {
+		return err
+	}
+	names, err := con.report.Actors(ctx)
+	if err != nil {
+		return err
+	}
+	v := auditView{Frame: con.frame(c, "audit")}
+	if len(list) > perPage {
+		list = list[:perPage]
+		v.Next = nextPage(c, list[perPage-1].ID)
+	}
+	for _, a := range list {
+		line := auditLine{Audit: a, By: names[a.Actor], Was: shown(a.Before), Now: shown(a.After)}
+		if line.By == "" {
+			line.By = a.Actor
+		}
+		v.Rows = append(v.Rows, line)
+	}
+	web.Page(c, http.StatusOK, "console/audit", v)
+	return nil
+}
+
+func shown(j model.JSON) string {
+	if len(j) == 0 || string(j) == "null" {
+		return ""
+	}
+	return pretty(j)
+}
+
+// note writes a line of the audit log by itself, for what has no transaction of its own.
+func (con *Console) note(c *gin.Context, action, object string, before, after any) error {
+	return con.app.Operators.Audit(c.Request.Context(), web.Actor(c.Request.Context()), action, object, before, after)
+}

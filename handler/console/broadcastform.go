@@ -1,0 +1,125 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// When a broadcast is sent, in its form.
+const (
+	whenHand = "hand"
+	whenOnce = "once"
+	whenCron = "cron"
+)
+
+// channelNames are the channels that can be chosen.
+var channelNames = []string{reach.Customer, reach.Mass, reach.Subscribe}
+
+// fallbackNames are the variables of a text.
+var fallbackNames = []string{"nickname", "points", "no"}
+
+// writeBroadcast fills the controls of a broadcast.
+func (con *Console) writeBroadcast(b *model.Broadcast) (url.Values, error) {
+	in, err := inputOf(b)
+	if err != nil {
+		return nil, err
+	}
+	v := url.Values{
+		"name": {b.Name}, "class": {b.Class}, "text": {in.Message.Text}, "account": {in.Message.Account}, "channel": in.Message.Channels,
+		"when": {whenHand}, "cron": {b.Cron}, "at": {written(b.At, con.app.Zone)},
+	}
+	switch {
+	case b.Cron != "":
+		v.Set("when", whenCron)
+	case b.At != nil:
+		v.Set("when", whenOnce)
+	}
+	for name, word := range in.Message.Fallbacks {
+		v.Set("fallback."+name, word)
+	}
+	if s := in.Message.Subscribe; s != nil {
+		v.Set("template", s.TemplateID)
+		v.Set("page", s.Page)
+		v.Set("sub_account", s.Account)
+		var rows []string
+		for _, k := range slices.Sorted(maps.Keys(s.Data)) {
+			rows = append(rows, k+"="+s.Data[k])
+		}
+		v.Set("data", strings.Join(rows, "\n"))
+	}
+	writeCrowd(v, b.Condition)
+	return v, nil
+}
+
+// readBroadcast makes a broadcast from its controls.
+func (con *Console) readBroadcast(f *Form) (in *broadcast.Input, err error) {
+	in = &broadcast.Input{Name: f.Get("name"), Class: f.Get("class")}
+	raw, err := readCrowd(f)
+	if err != nil {
+		return nil, err
+	}
+	if in.Condition, err = con.app.Conditions.Parse(raw); err != nil {
+		return nil, err
+	}
+	if in.Message, err = readMessage(f); err != nil {
+		return nil, err
+	}
+	switch f.Get("when") {
+	case whenOnce:
+		if in.At, err = f.Time("at", con.app.Zone); err == nil && in.At == nil {
+			err = errs.Field("at", "console.required")
+		}
+	case whenCron:
+		if in.Cron = f.Get("cron"); in.Cron == "" {
+			err = errs.Field("cron", "console.required")
+		}
+	}
+	return in, err
+}
+
+func readMessage(f *Form) (m reach.Message, err error) {
+	m = reach.Message{Text: strings.TrimSpace(strings.ReplaceAll(f.Get("text"), "\r\n", "\n")), Account: f.Get("account")}
+	for _, ch := range f.Values["channel"] {
+		if ch != "" {
+			m.Channels = append(m.Channels, ch)
+		}
+	}
+	for _, name := range fallbackNames {
+		if word := f.Get("fallback." + name); word != "" {
+			if m.Fallbacks == nil {
+				m.Fallbacks = map[string]string{}
+			}
+			m.Fallbacks[name] = word
+		}
+	}
+	if !slices.Contains(m.Channels, reach.Subscribe) {
+		return m, nil
+	}
+	m.Subscribe = &reach.SubscribeContent{Account: f.Get("sub_account"), TemplateID: f.Get("template"), Page: f.Get("page"), Data: map[string]string{}}
+	for _, line := range lines(f.Get("data")) {
+		name, value, ok := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		if _, twice := m.Subscribe.Data[name]; !ok || twice {
+			return m, errs.Field("data", "console.pairs", "line", line)
+		}
+		m.Subscribe.Data[name] = strings.TrimSpace(value)
+	}
+	return m, nil
+}
+
+// messageOf reads the message that a run was frozen with.
+func messageOf(run *model.Run) (m reach.Message, err error) {
+	if err := json.Unmarshal(run.Message, &m); err != nil {
+		return m, fmt.Errorf("console: message of run %d: %w", run.ID, err)
+	}
+	return m, nil
+}

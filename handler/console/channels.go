@@ -1,0 +1,189 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+	"rsc.io/qr"
+
+	"github.com/siyu-scrm/siyu/app/channel"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+type channelsView struct {
+	Frame
+	Rows []channelLine
+}
+
+type channelLine struct {
+	channel.View
+	Tag string
+}
+
+func (con *Console) channels(c *gin.Context) error {
+	views, err := con.app.Channels.List(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	groups, err := con.tagGroups(c)
+	if err != nil {
+		return err
+	}
+	v := channelsView{Frame: con.frame(c, "channels")}
+	for _, ch := range views {
+		v.Rows = append(v.Rows, channelLine{ch, tagName(groups, ch.TagID)})
+	}
+	web.Page(c, http.StatusOK, "console/channels", v)
+	return nil
+}
+
+type channelView struct {
+	Frame
+	ID    int64
+	Form  *Form
+	Saved *channel.View // nil: a new one
+	Tags  []tagGroup
+}
+
+func (con *Console) channel(c *gin.Context) error {
+	id, err := idOf(c, true)
+	if err != nil {
+		return err
+	}
+	values := url.Values{}
+	if id != 0 {
+		ch, err := con.findChannel(c.Request.Context(), id)
+		if err != nil {
+			return err
+		}
+		values = url.Values{
+			"code": {ch.Code}, "name": {ch.Name}, "welcome": {ch.Welcome}, "card_title": {ch.CardTitle}, "card_path": {ch.CardPath}, "tag": {fmt.Sprint(ch.TagID)},
+		}
+	}
+	return con.showChannel(c, http.StatusOK, id, newForm(values))
+}
+
+func (con *Console) findChannel(ctx context.Context, id int64) (*channel.View, error) {
+	views, err := con.app.Channels.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range views {
+		if views[i].ID == id {
+			return &views[i], nil
+		}
+	}
+	return nil, errs.New(errs.NotFound, "channel.not_found")
+}
+
+func (con *Console) showChannel(c *gin.Context, status int, id int64, f *Form) (err error) {
+	v := channelView{Frame: con.frame(c, "channel"), ID: id, Form: f}
+	if id != 0 {
+		if v.Saved, err = con.findChannel(c.Request.Context(), id); err != nil {
+			return err
+		}
+	}
+	if v.Tags, err = con.tagGroups(c); err != nil {
+		return err
+	}
+	web.Page(c, status, "console/channel", v)
+	return nil
+}
+
+func (con *Console) saveChannel(c *gin.Context) error {
+	return save(con, c, saving[model.ChannelCode]{
+		kind: "channel",
+		get: func(id int64) (any, error) {
+			old, err := con.findChannel(c.Request.Context(), id)
+			if err != nil {
+				return nil, err
+			}
+			return old.ChannelCode, nil
+		},
+		facts: func(ch model.ChannelCode) (int64, any) { return ch.ID, ch },
+		do: func(f *Form, id int64) (string, error) {
+			tagID, err := f.ID("tag")
+			if err != nil {
+				return "", err
+			}
+			_, err = con.app.Channels.Save(c.Request.Context(), model.ChannelCode{
+				ID: id, Code: f.Get("code"), Name: f.Get("name"), Welcome: f.Get("welcome"), CardTitle: f.Get("card_title"), CardPath: f.Get("card_path"), TagID: tagID,
+			})
+			return done(root+"/channels", "saved"), err
+		},
+		again: func(status int, id int64, f *Form) error { return con.showChannel(c, status, id, f) },
+	})
+}
+
+// tickets keeps what the QR codes of channels say. WeChat gives a permanent scene one address for ever, so it is asked once per process.
+type tickets struct {
+	mu   sync.Mutex
+	urls map[string]string
+}
+
+// url asks WeChat for the address behind the code of a scene, unless it is known. The lock is not held over the call.
+func (t *tickets) url(scene string, ask func() (string, error)) (string, error) {
+	t.mu.Lock()
+	known, ok := t.urls[scene]
+	t.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	u, err := ask()
+	if err != nil {
+		return "", err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.urls == nil {
+		t.urls = map[string]string{}
+	}
+	t.urls[scene] = u
+	return u, nil
+}
+
+// channelQR is the picture of a channel's code, big enough to print.
+func (con *Console) channelQR(c *gin.Context) error {
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	ch, err := con.findChannel(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	u, err := con.qr.url(ch.Code, func() (string, error) {
+		t, err := con.app.WeChat.QRCode(c.Request.Context(), con.officialAccount(), ch.Code, true)
+		return t.URL, err
+	})
+	if err != nil {
+		return err
+	}
+	code, err := qr.Encode(u, qr.M)
+	if err != nil {
+		return fmt.Errorf("console: qr of channel %d: %w", id, err)
+	}
+	code.Scale = 12
+	c.Header("Cache-Control", "private, max-age=3600")
+	if c.Query("download") != "" {
+		c.Header("Content-Disposition", fmt.Sprintf("attachment; filename=%q", "channel-"+ch.Code+".png"))
+	}
+	c.Data(http.StatusOK, "image/png", code.PNG())
+	return nil
+}
+
+// officialAccount is the name of the account that the codes belong to.
+func (con *Console) officialAccount() string {
+	for _, a := range con.app.Accounts {
+		if a.Kind == model.KindOA {
+			return a.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,74 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/report"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+type dashboardView struct {
+	Frame
+	Board  report.Board
+	Runs   []runLine
+	Parked []report.Parked
+}
+
+// runLine is a run in a list.
+type runLine struct {
+	model.Run
+	Name   string // of the broadcast
+	Counts reach.Counts
+}
+
+// Waiting is how many people nothing was decided about yet, or put off.
+func (l runLine) Waiting() int64 { return l.Counts.Pending + l.Counts.Deferred }
+
+func (con *Console) dashboard(c *gin.Context) error {
+	ctx := c.Request.Context()
+	board, err := con.report.Board(ctx)
+	if err != nil {
+		return err
+	}
+	runs, err := con.app.Reach.Runs(ctx, "", 0, 0, 8)
+	if err != nil {
+		return err
+	}
+	v := dashboardView{Frame: con.frame(c, "dashboard"), Board: board}
+	if v.Runs, err = con.runLines(c, runs); err != nil {
+		return err
+	}
+	if board.ParkedOutbox > 0 {
+		if v.Parked, err = con.report.Parked(ctx, 20); err != nil {
+			return err
+		}
+	}
+	web.Page(c, http.StatusOK, "console/dashboard", v)
+	return nil
+}
+
+// runLines adds the counts and the names of the broadcasts.
+func (con *Console) runLines(c *gin.Context, runs []model.Run) ([]runLine, error) {
+	ctx := c.Request.Context()
+	ids := make([]int64, len(runs))
+	for i, r := range runs {
+		ids[i] = r.SourceID
+	}
+	names, err := con.report.BroadcastNames(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]runLine, len(runs))
+	for i, r := range runs {
+		counts, err := con.app.Reach.Counts(ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = runLine{Run: r, Name: names[r.SourceID], Counts: counts}
+	}
+	return out, nil
+}

@@ -1,0 +1,329 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/report"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
+)
+
+// How many of each kind the page of a member shows; ledger lines have a next page.
+const (
+	factEvents   = 30
+	factMessages = 30
+	factChanges  = 20
+)
+
+type memberView struct {
+	Frame
+	Member     *model.Member
+	Phone      string
+	First      string // channel of the first touch
+	Last       string
+	Identities []model.Identity
+	Balances   []balance
+	Tags       []heldTag
+	Changes    []tagChange
+	Entries    []entryLine
+	Events     []eventLine
+	Messages   []message
+	MassUsed   int
+	MassLimit  int
+	NextLines  string // address of the next page of ledger lines
+	AllTags    []tagGroup
+	Points     *Form // of the adjustment
+	Tag        *Form
+}
+
+type balance struct {
+	ledger.View
+	Label string
+}
+
+type heldTag struct {
+	tag.Held
+	By string // the name of what stands behind the cause
+}
+
+type tagChange struct {
+	model.TagChange
+	Tag string
+	By  string
+}
+
+type entryLine struct {
+	model.Entry
+	Account string
+	Rule    string // its name
+	Says    string // the version of the rule that granted it, as a sentence
+	Event   string // what the member did
+	By      string // the operator
+}
+
+type eventLine struct {
+	model.Event
+	Name string
+}
+
+type message struct {
+	reach.Sent
+	Name string // of the broadcast
+	Why  string // he got nothing, or gets it later
+}
+
+func (con *Console) member(c *gin.Context) error {
+	return con.showMember(c, http.StatusOK, newForm(nil), newForm(nil))
+}
+
+func (con *Console) showMember(c *gin.Context, status int, points, tags *Form) error {
+	ctx := c.Request.Context()
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	m, err := con.app.Members.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	path := fmt.Sprintf("%s/members/%d", root, m.ID)
+	if m.ID != id { // merged: the survivor's page
+		c.Redirect(http.StatusSeeOther, path)
+		return nil
+	}
+	v := &memberView{Frame: con.frame(c, "member"), Member: m, Phone: con.app.Members.Phone(m), Points: points, Tag: tags}
+	if status != http.StatusOK {
+		v.Here = path
+	}
+	why, err := con.report.Causes(ctx)
+	if err != nil {
+		return err
+	}
+	v.First, v.Last = why.Name(model.CauseChannel, m.FirstChannel), why.Name(model.CauseChannel, m.LastChannel)
+	for _, fill := range []func(*gin.Context, *memberView, report.Why) error{
+		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages,
+	} {
+		if err := fill(c, v, why); err != nil {
+			return err
+		}
+	}
+	web.Page(c, status, "console/member", v)
+	return nil
+}
+
+func (con *Console) fillIdentities(c *gin.Context, v *memberView, _ report.Why) (err error) {
+	if v.Identities, err = con.app.Members.Identities(c.Request.Context(), v.Member.ID); err != nil {
+		return err
+	}
+	views, err := con.app.Book.Balances(c.Request.Context(), v.Member.ID)
+	for _, b := range views {
+		v.Balances = append(v.Balances, balance{b, con.accountName(c, b.Account, b.Name)})
+	}
+	return err
+}
+
+// accountName is the operator's own name of an account, or siyu's.
+func (con *Console) accountName(c *gin.Context, code, own string) string {
+	switch key := "account." + code; {
+	case own != "":
+		return own
+	case templates.Has(key):
+		return con.t(c, key)
+	}
+	return code
+}
+
+func (con *Console) fillTags(c *gin.Context, v *memberView, why report.Why) error {
+	ctx := c.Request.Context()
+	held, err := con.app.Tags.Of(ctx, v.Member.ID)
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		v.Tags = append(v.Tags, heldTag{h, why.Name(h.Cause, h.CauseID)})
+	}
+	if v.AllTags, err = con.tagGroups(c); err != nil {
+		return err
+	}
+	names := map[int64]string{}
+	for _, g := range v.AllTags {
+		for _, t := range g.Tags {
+			names[t.ID] = g.Name + ":" + t.Name
+		}
+	}
+	changes, err := con.app.Tags.History(ctx, v.Member.ID, factChanges)
+	for _, ch := range changes {
+		v.Changes = append(v.Changes, tagChange{ch, names[ch.TagID], why.Name(ch.Cause, ch.CauseID)})
+	}
+	return err
+}
+
+func (con *Console) fillLedger(c *gin.Context, v *memberView, _ report.Why) error {
+	ctx := c.Request.Context()
+	rows, next, err := con.app.Book.Entries(ctx, v.Member.ID, "", c.Query("lines"), perPage)
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		v.NextLines = fmt.Sprintf("%s/members/%d?lines=%s#ledger", root, v.Member.ID, next)
+	}
+	var events []int64
+	for _, e := range rows {
+		events = append(events, e.EventID)
+	}
+	kinds, err := con.report.EventKinds(ctx, events)
+	if err != nil {
+		return err
+	}
+	actors, err := con.report.Actors(ctx)
+	if err != nil {
+		return err
+	}
+	accounts := map[string]string{}
+	for _, b := range v.Balances {
+		accounts[b.Account] = b.Label
+	}
+	rules := rulesOf{con: con, c: c, known: map[[2]int64]ruleName{}}
+	for _, e := range rows {
+		line := entryLine{Entry: e, Account: accounts[e.Account], By: actors[e.Actor]}
+		if line.By == "" {
+			line.By = e.Actor
+		}
+		if kind := kinds[e.EventID]; kind != "" {
+			line.Event = event.KindName(web.Lang(ctx), kind)
+		}
+		rule, err := rules.get(e.RuleID, e.RuleVersion)
+		if err != nil {
+			return err
+		}
+		line.Rule, line.Says = rule.name, rule.says
+		v.Entries = append(v.Entries, line)
+	}
+	return nil
+}
+
+// rulesOf reads each version of a rule once.
+type rulesOf struct {
+	con   *Console
+	c     *gin.Context
+	known map[[2]int64]ruleName
+}
+
+type ruleName struct{ name, says string }
+
+func (r rulesOf) get(id int64, version int) (ruleName, error) {
+	k := [2]int64{id, int64(version)}
+	if n, ok := r.known[k]; ok || id == 0 {
+		return n, nil
+	}
+	ctx := r.c.Request.Context()
+	rule, err := r.con.app.Rewards.Version(ctx, id, version, web.Lang(ctx))
+	if err != nil {
+		return ruleName{}, err
+	}
+	r.known[k] = ruleName{rule.Name, rule.Sentence}
+	return r.known[k], nil
+}
+
+func (con *Console) fillEvents(c *gin.Context, v *memberView, _ report.Why) error {
+	rows, err := con.report.Events(c.Request.Context(), v.Member.ID, factEvents)
+	for _, ev := range rows {
+		v.Events = append(v.Events, eventLine{ev, event.KindName(web.Lang(c.Request.Context()), ev.Kind)})
+	}
+	return err
+}
+
+func (con *Console) fillMessages(c *gin.Context, v *memberView, _ report.Why) (err error) {
+	ctx := c.Request.Context()
+	if v.MassUsed, v.MassLimit, err = con.app.Reach.MonthlyMass(ctx, v.Member.ID); err != nil {
+		return err
+	}
+	sent, err := con.app.Reach.OfMember(ctx, v.Member.ID, 0, factMessages)
+	if err != nil {
+		return err
+	}
+	ids := make([]int64, len(sent))
+	for i, s := range sent {
+		ids[i] = s.Run.SourceID
+	}
+	names, err := con.report.BroadcastNames(ctx, ids)
+	for _, s := range sent {
+		v.Messages = append(v.Messages, message{s, names[s.Run.SourceID], con.reasonName(c, s.Reason, s.Detail)})
+	}
+	return err
+}
+
+// adjust gives or takes by hand.
+func (con *Console) adjust(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	f.Name = "points"
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	return con.write(c, f, change{
+		action: "points.adjust",
+		of: func(answer any) operator.Change {
+			e := answer.(*model.Entry)
+			return operator.Change{
+				Object: fmt.Sprintf("member:%d", id), Before: map[string]any{"account": e.Account, "balance": e.Balance - e.Delta},
+				After: map[string]any{"account": e.Account, "balance": e.Balance, "amount": e.Delta, "memo": e.Memo, "entry_id": fmt.Sprint(e.ID)},
+			}
+		},
+		do: func() (string, error) {
+			amount, err := f.Number("amount")
+			if err != nil {
+				return "", err
+			}
+			_, err = con.app.Book.Grant(c.Request.Context(), ledger.Manual{
+				MemberID: id, Account: f.Get("account"), Amount: amount, Memo: f.Get("memo"), Actor: web.Actor(c.Request.Context()), AllowDebt: f.On("debt"),
+			})
+			return done(fmt.Sprintf("%s/members/%d", root, id), "adjusted"), err
+		},
+		again: func(status int, f *Form) error { return con.showMember(c, status, f, newForm(nil)) },
+	})
+}
+
+// setTag gives or takes a tag by hand.
+func (con *Console) setTag(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	set := f.Get("do") != "remove"
+	return con.write(c, f, change{
+		action: map[bool]string{true: "tag.set", false: "tag.remove"}[set],
+		of: func(any) operator.Change {
+			word := map[string]any{"tag_id": f.Get("tag"), "reason": f.Get("reason")}
+			if set {
+				return operator.Change{Object: fmt.Sprintf("member:%d", id), After: word}
+			}
+			return operator.Change{Object: fmt.Sprintf("member:%d", id), Before: word}
+		},
+		do: func() (string, error) {
+			tagID, err := f.Number("tag")
+			if err != nil {
+				return "", err
+			}
+			err = con.app.Tags.SetManual(c.Request.Context(), id, tagID, operatorOf(c).ID, set, f.Get("reason"))
+			return done(fmt.Sprintf("%s/members/%d", root, id), "saved"), err
+		},
+		again: func(status int, f *Form) error { return con.showMember(c, status, newForm(nil), f) },
+	})
+}

@@ -1,0 +1,57 @@
+package member
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/templates"
+)
+
+// Grant is something that an act earned.
+type Grant struct {
+	Account string `json:"account" example:"points"`
+	Amount  int64  `json:"amount" example:"5"`
+	Balance int64  `json:"balance,omitempty" doc:"Of the account afterwards; absent in forecasts and where nothing was left to give."`
+	Bonus   bool   `json:"bonus" doc:"true: beside the base, as for a streak"`
+	Rule    *Rule  `json:"rule"`
+	Note    string `json:"note,omitempty" example:"DAILY_CAP" doc:"What cut the amount"`
+	Text    string `json:"text" example:"+5 积分" doc:"Ready to show"`
+}
+
+// Rule is the rule behind a grant or a line.
+type Rule struct {
+	ID   web.ID `json:"id"`
+	Name string `json:"name" example:"每日签到"`
+}
+
+// grants shows what members may see: tags are the operator's own business.
+func grants(ctx context.Context, all []event.Grant) []Grant {
+	shown := make([]Grant, 0, len(all))
+	for _, g := range all {
+		if g.Account == "" {
+			continue
+		}
+		v := Grant{
+			Account: g.Account, Amount: g.Amount, Balance: g.Balance, Bonus: g.Bonus, Note: g.Note,
+			Text: fmt.Sprintf("%+d %s", g.Amount, accountName(ctx, g.Account, "")),
+		}
+		if g.RuleID != 0 {
+			v.Rule = &Rule{ID: web.IDOf(g.RuleID), Name: g.Rule}
+		}
+		shown = append(shown, v)
+	}
+	return shown
+}
+
+// accountName is the operator's own name of an account, or the one that siyu gives it.
+func accountName(ctx context.Context, code, own string) string {
+	if key := "account." + code; own == "" && templates.Has(key) {
+		return templates.T(web.Lang(ctx), key, nil)
+	}
+	if own == "" {
+		return code
+	}
+	return own
+}

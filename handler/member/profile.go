@@ -1,0 +1,103 @@
+package member
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Member is the person as he sees himself.
+type Member struct {
+	ID        web.ID    `json:"id"`
+	No        string    `json:"no" example:"1234567890" doc:"Member number"`
+	JoinedAt  *web.Time `json:"joined_at" doc:"null until he registers"`
+	Nickname  string    `json:"nickname" example:"小林"`
+	Gender    string    `json:"gender" example:"female" doc:"male, female or empty"`
+	Birthday  string    `json:"birthday" example:"2000-02-29" doc:"A day, or empty"`
+	Phone     string    `json:"phone" example:"138****0000" doc:"Masked, or empty"`
+	Marketing bool      `json:"marketing" doc:"false: no marketing messages"`
+	Location  bool      `json:"location" doc:"true: positions may be kept"`
+}
+
+func (h *handler) view(m *model.Member) Member {
+	return Member{
+		ID: web.IDOf(m.ID), No: m.No, JoinedAt: web.AtPtr(m.JoinedAt), Nickname: m.Nickname, Gender: m.Gender, Birthday: string(m.Birthday),
+		Phone: h.Members.Phone(m), Marketing: m.OptedOutAt == nil, Location: m.LocationOK,
+	}
+}
+
+type me struct {
+	web.Stamped
+	Registered bool     `json:"registered"`
+	Member     Member   `json:"member"`
+	Missing    []string `json:"missing" example:"[\"phone\"]"`
+}
+
+func (h *handler) meOf(ctx context.Context, m *model.Member) (*web.Out[me], error) {
+	missing, err := h.missing(ctx, m)
+	return &web.Out[me]{Body: me{Stamped: web.Stamp(h.Clock), Registered: m.Joined(), Member: h.view(m), Missing: missing}}, err
+}
+
+// ProfileFields are what a person may say about himself; an absent field stays as it is.
+type ProfileFields struct {
+	Nickname *string `json:"nickname,omitempty" maxLength:"64" example:"小林"`
+	Gender   *string `json:"gender,omitempty" enum:"male,female," example:"female"`
+	Birthday *string `json:"birthday,omitempty" format:"date" example:"2000-02-29" doc:"Can be changed once in 365 days."`
+}
+
+func (f ProfileFields) profile() member.Profile {
+	return member.Profile{Nickname: f.Nickname, Gender: f.Gender, Birthday: (*model.Day)(f.Birthday)}
+}
+
+type profileIn struct{ Body ProfileFields }
+
+type phoneIn struct {
+	Body struct {
+		Account string `json:"account,omitempty" maxLength:"32" example:"mp" doc:"The first mini-program if absent."`
+		Code    string `json:"code" minLength:"1" maxLength:"128" example:"0a1b2c3d" doc:"The code of the phone-number button, not that of wx.login."`
+	}
+}
+
+type preferencesIn struct {
+	Body struct {
+		Marketing *bool `json:"marketing,omitempty" example:"true" doc:"false: no marketing messages"`
+		Location  *bool `json:"location,omitempty" example:"false" doc:"true: positions may be kept; false forgets the one that is kept"`
+	}
+}
+
+func (h *handler) profile(api *web.API) {
+	web.Write(api, op(http.MethodPut, "/profile", "Change what I say about myself", http.StatusConflict), h.putProfile)
+	web.Write(api, op(http.MethodPost, "/phone", "Give my phone number", http.StatusUnprocessableEntity, http.StatusServiceUnavailable), h.postPhone)
+	web.Write(api, op(http.MethodPut, "/preferences", "Say what may be sent to me and kept of me"), h.putPreferences)
+}
+
+func (h *handler) putProfile(ctx context.Context, in *profileIn) (*web.Out[me], error) {
+	return h.update(ctx, in.Body.profile())
+}
+
+func (h *handler) putPreferences(ctx context.Context, in *preferencesIn) (*web.Out[me], error) {
+	return h.update(ctx, member.Profile{Marketing: in.Body.Marketing, LocationConsent: in.Body.Location})
+}
+
+func (h *handler) update(ctx context.Context, p member.Profile) (*web.Out[me], error) {
+	m, err := h.Members.Update(ctx, web.MemberID(ctx), p)
+	if err != nil {
+		return nil, err
+	}
+	return h.meOf(ctx, m)
+}
+
+func (h *handler) postPhone(ctx context.Context, in *phoneIn) (*web.Out[me], error) {
+	account, err := h.mp(in.Body.Account)
+	if err != nil {
+		return nil, err
+	}
+	m, err := h.Members.SetPhone(ctx, web.MemberID(ctx), account, in.Body.Code)
+	if err != nil {
+		return nil, err
+	}
+	return h.meOf(ctx, m)
+}

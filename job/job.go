@@ -1,0 +1,33 @@
+// Package job is the schedule as one table: name, when, method. No logic.
+package job
+
+import (
+	"context"
+	"time"
+
+	"github.com/siyu-scrm/siyu/app"
+	"github.com/siyu-scrm/siyu/app/automation"
+)
+
+// Schedule lists everything that siyu does without a request.
+func Schedule(a *app.App) []automation.Job {
+	inHand := func(run func(context.Context, time.Time) (int, error)) func(context.Context) (bool, error) {
+		return func(ctx context.Context) (bool, error) {
+			n, err := run(ctx, a.Clock.Now())
+			return n > 0, err
+		}
+	}
+	owned := func(work func(context.Context, string) (bool, error)) func(context.Context) (bool, error) {
+		return func(ctx context.Context) (bool, error) { return work(ctx, a.Owner) }
+	}
+	return []automation.Job{
+		{Name: "inbox", Work: owned(a.Inbox.Work)},
+		{Name: "outbox", Work: owned(a.Events.Work), Due: a.Events.Due, Workers: 2, Wake: a.Events.Woken()},
+		{Name: "broadcast", Work: inHand(a.Broadcasts.RunDue), Due: a.Broadcasts.Due},
+		{Name: "reach", Work: a.Reach.Work, Due: a.Reach.Due, Workers: a.Config.Reach.Workers},
+		{Name: "tag-flips", Work: inHand(a.Tags.RunDue), Due: a.Tags.Due},
+		{Name: "points-due", Work: inHand(a.RunPointsDue), Due: a.Book.Due},
+		{Name: "verify", Cron: "30 3 * * *", Run: a.VerifyNightly},
+		{Name: "retention", Cron: "10 4 * * *", Run: a.Forget},
+	}
+}

@@ -1,0 +1,52 @@
+package model
+
+import "time"
+
+// Event is something a member did, recorded once under (Source, Key). Written by app/event.
+type Event struct {
+	ID         int64     `gorm:"primaryKey"`
+	MemberID   int64     `gorm:"not null;index:ix_event_member,priority:1"`
+	Kind       string    `gorm:"size:32;not null;index:ix_event_member,priority:2"` // checkin.done, quiz.answered, …
+	Source     string    `gorm:"size:32;not null;uniqueIndex:uq_event,priority:1"`  // who numbers the keys: checkin, quiz, wechat:oa, …
+	Key        string    `gorm:"size:128;not null;uniqueIndex:uq_event,priority:2"` // what a retry repeats
+	Hash       string    `gorm:"size:64;not null"`                                  // of the input: same key, other input is a conflict
+	OccurredAt time.Time `gorm:"not null;precision:6;index:ix_event_member,priority:3"`
+	RecordedAt time.Time `gorm:"not null;precision:6"`
+	Data       JSON      `gorm:"not null"`
+	// Joined: whoever records the event knows, under the lock, that the member had registered by then.
+	Joined bool `gorm:"-"`
+}
+
+// Kinds of events.
+const (
+	EventFollowed   = "member.followed"
+	EventUnfollowed = "member.unfollowed"
+	EventScanned    = "channel.scanned"
+	EventRegistered = "member.registered"
+	EventMessage    = "message.received"
+	EventMenu       = "menu.clicked"
+	EventCheckin    = "checkin.done"
+	EventQuiz       = "quiz.answered"
+	EventTag        = "tag.changed"
+	EventBehavior   = "behavior" // pushed by other systems; Data holds action
+)
+
+// Outbox is work that follows an event after its transaction, in order within a member. Written by app/event.
+type Outbox struct {
+	ID        int64     `gorm:"primaryKey"`
+	EventID   int64     `gorm:"not null;uniqueIndex"`
+	MemberID  int64     `gorm:"not null;index:ix_outbox_member,priority:1"`
+	State     string    `gorm:"size:8;not null;index:ix_outbox_due,priority:1;index:ix_outbox_member,priority:2"` // pending | done | parked
+	DueAt     time.Time `gorm:"not null;precision:6;index:ix_outbox_due,priority:2"`                              // app time
+	Owner     string    `gorm:"size:32;not null;default:''"`
+	LeaseTill time.Time `gorm:"not null;precision:6"` // real time
+	Attempts  int       `gorm:"not null;default:0"`
+	Error     string    `gorm:"size:512;not null;default:''"`
+}
+
+// States of an outbox row.
+const (
+	OutboxPending = "pending"
+	OutboxDone    = "done"
+	OutboxParked  = "parked" // failed for good: an operator looks at it
+)

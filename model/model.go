@@ -1,0 +1,19 @@
+// Package model holds the rows: one file per aggregate, with enums and pure rules on one row. No queries.
+// Each table is written by one package, named in its struct's comment.
+package model
+
+// All lists a value of every row type; migrations are proved equal to it.
+func All() []any {
+	return []any{
+		&IdempotencyKey{}, &Revision{},
+		&Operator{}, &Session{}, &APIKey{}, &Audit{}, &Job{}, &Secret{},
+		&Event{}, &Outbox{},
+		&Member{}, &Identity{}, &Union{}, &Merge{}, &Position{},
+		&Account{}, &Balance{}, &Lot{}, &Entry{}, &LotMove{},
+		&TagGroup{}, &Tag{}, &TagHold{}, &TagChange{}, &AutoTag{}, &TagFlip{},
+		&PointRule{}, &PointRuleVersion{}, &RuleUse{},
+		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
+		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
+		&Broadcast{}, &Inbox{},
+	}
+}

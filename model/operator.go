@@ -1,0 +1,55 @@
+package model
+
+import "time"
+
+// Operator is a console user. Written by app/operator.
+type Operator struct {
+	ID           int64     `gorm:"primaryKey"`
+	Login        string    `gorm:"size:64;not null;uniqueIndex"`
+	PasswordHash string    `gorm:"size:255;not null"`
+	Role         string    `gorm:"size:16;not null"` // owner
+	CreatedAt    time.Time `gorm:"not null;precision:6"`
+}
+
+// Session is a console login. Written by app/operator.
+type Session struct {
+	TokenHash  string    `gorm:"primaryKey;size:64"` // sha256 of the cookie
+	OperatorID int64     `gorm:"not null;index"`
+	ExpiresAt  time.Time `gorm:"not null;precision:6"` // real time
+}
+
+// APIKey opens the admin or the open API. Written by app/operator.
+type APIKey struct {
+	ID        int64     `gorm:"primaryKey"`
+	Name      string    `gorm:"size:64;not null;uniqueIndex"`
+	TokenHash string    `gorm:"size:64;not null;uniqueIndex"`
+	Scope     string    `gorm:"size:16;not null"` // admin | open
+	CreatedAt time.Time `gorm:"not null;precision:6"`
+}
+
+// Audit is one change by an operator. Written by app/operator.
+type Audit struct {
+	ID     int64     `gorm:"primaryKey"`
+	Actor  string    `gorm:"size:64;not null"`
+	Action string    `gorm:"size:64;not null"`
+	Object string    `gorm:"size:128;not null"`
+	Before JSON      `gorm:"column:before_json;not null"`
+	After  JSON      `gorm:"column:after_json;not null"`
+	At     time.Time `gorm:"not null;precision:6;index"`
+}
+
+// Job is a line of the schedule, claimed by compare-and-set on NextAt. Written by app/automation.
+type Job struct {
+	Name      string    `gorm:"primaryKey;size:64"`
+	NextAt    time.Time `gorm:"not null;precision:6"` // app time
+	Owner     string    `gorm:"size:32;not null;default:''"`
+	LeaseTill time.Time `gorm:"not null;precision:6"` // real time
+	Error     string    `gorm:"size:512;not null;default:''"`
+}
+
+// Secret is a value shared by all processes: access tokens of WeChat, sealed. Written by app/operator.
+type Secret struct {
+	Name      string    `gorm:"primaryKey;size:128"`
+	Sealed    string    `gorm:"size:2000;not null"`
+	ExpiresAt time.Time `gorm:"not null;precision:6"`
+}

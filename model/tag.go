@@ -1,0 +1,71 @@
+package model
+
+import "time"
+
+// TagGroup is one dimension of tags, or a group that an operator made. Written by app/tag.
+type TagGroup struct {
+	ID        int64  `gorm:"primaryKey"`
+	Code      string `gorm:"size:32;not null;uniqueIndex"`
+	Name      string `gorm:"size:64;not null"`
+	Exclusive bool   `gorm:"not null;default:false"` // a member holds at most one tag of the group
+	Position  int    `gorm:"not null;default:0"`
+}
+
+// Tag is a label that members hold. Written by app/tag.
+type Tag struct {
+	ID        int64     `gorm:"primaryKey"`
+	GroupID   int64     `gorm:"not null;uniqueIndex:uq_tag,priority:1"`
+	Name      string    `gorm:"size:64;not null;uniqueIndex:uq_tag,priority:2"`
+	CreatedAt time.Time `gorm:"not null;precision:6"`
+}
+
+// TagHold says that a cause gives a member a tag; he holds the tag while any cause stands. Written by app/tag.
+type TagHold struct {
+	ID       int64     `gorm:"primaryKey"`
+	TagID    int64     `gorm:"not null;uniqueIndex:uq_tag_hold,priority:1"`
+	MemberID int64     `gorm:"not null;uniqueIndex:uq_tag_hold,priority:2;index"`
+	Cause    string    `gorm:"size:12;not null;uniqueIndex:uq_tag_hold,priority:3"` // manual | rule | channel | quiz | reward
+	CauseID  int64     `gorm:"not null;uniqueIndex:uq_tag_hold,priority:4"`         // operator, auto-tag rule, channel code, quiz, point rule
+	EventID  int64     `gorm:"not null;default:0"`
+	At       time.Time `gorm:"not null;precision:6"`
+}
+
+// Causes of a tag.
+const (
+	CauseManual  = "manual"
+	CauseRule    = "rule"
+	CauseChannel = "channel"
+	CauseQuiz    = "quiz"
+	CauseReward  = "reward"
+)
+
+// TagChange is the history of a member's tags. Written by app/tag.
+type TagChange struct {
+	ID       int64     `gorm:"primaryKey"`
+	MemberID int64     `gorm:"not null;index"`
+	TagID    int64     `gorm:"not null;index"`
+	Set      bool      `gorm:"column:is_set;not null"`
+	Cause    string    `gorm:"size:12;not null"`
+	CauseID  int64     `gorm:"not null"`
+	EventID  int64     `gorm:"not null;default:0"`
+	Reason   string    `gorm:"size:255;not null;default:''"`
+	At       time.Time `gorm:"not null;precision:6"`
+}
+
+// AutoTag is a rule that sets a tag: on an event (a word in a message; stays), or while a condition holds. Written by app/tag.
+type AutoTag struct {
+	ID        int64     `gorm:"primaryKey"`
+	TagID     int64     `gorm:"not null;index"`
+	Name      string    `gorm:"size:64;not null"`
+	Enabled   bool      `gorm:"not null"`
+	Condition JSON      `gorm:"not null"`
+	CreatedAt time.Time `gorm:"not null;precision:6"`
+	UpdatedAt time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
+}
+
+// TagFlip is the instant at which time alone changes the verdict of a rule for a member. Written by app/tag.
+type TagFlip struct {
+	AutoTagID int64     `gorm:"primaryKey;autoIncrement:false"`
+	MemberID  int64     `gorm:"primaryKey;autoIncrement:false;index"`
+	At        time.Time `gorm:"not null;precision:6;index"`
+}

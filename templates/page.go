@@ -1,0 +1,129 @@
+package templates
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// pages is language → page → its template: the page with every layout and partial.
+var pages = must(parsePages(files))
+
+// parsePages gives each page its own set, so that every page may define "content".
+// Templates are named by their path without .html: "page/docs", "layout/plain", "partial/error".
+func parsePages(fsys fs.FS) (map[string]map[string]*template.Template, error) {
+	all := map[string]map[string]*template.Template{}
+	for _, lang := range Languages() {
+		base := template.New("").Funcs(funcs(lang)).Option("missingkey=error")
+		for _, dir := range []string{"layout", "partial"} {
+			if err := parseDir(fsys, dir, func(name, text string) error {
+				_, err := base.New(name).Parse(text)
+				return err
+			}); err != nil {
+				return nil, err
+			}
+		}
+		all[lang] = map[string]*template.Template{}
+		if err := parseDir(fsys, "page", func(name, text string) error {
+			set, err := base.Clone()
+			if err != nil {
+				return err
+			}
+			all[lang][strings.TrimPrefix(name, "page/")], err = set.New(name).Parse(text)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func parseDir(fsys fs.FS, dir string, parse func(name, text string) error) error {
+	return fs.WalkDir(fsys, dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".html") {
+			return err
+		}
+		b, err := fs.ReadFile(fsys, path)
+		if err != nil {
+			return err
+		}
+		if err := parse(strings.TrimSuffix(path, ".html"), string(b)); err != nil {
+			return fmt.Errorf("templates: %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// Page writes the page (its path below page/, without .html) in lang. A page that fails writes nothing.
+func Page(w io.Writer, name, lang string, data any) error {
+	set, ok := pages[lang]
+	if !ok {
+		set = pages[Chinese]
+	}
+	page, ok := set[name]
+	if !ok {
+		return fmt.Errorf("templates: no page %q", name)
+	}
+	var b bytes.Buffer
+	if err := page.Execute(&b, data); err != nil {
+		return fmt.Errorf("templates: page %s: %w", name, err)
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// funcs are the functions of pages:
+//
+//	{{t "key" "name" value …}}   the sentence, its placeholders filled
+//	{{lang}}                     the language of the page
+//	{{money .Fen}}               ¥12.34
+//	{{time .At}} {{date .At}}    in the programme's zone; "" for the zero time and nil
+//	{{dict "key" value …}}       several values for one partial
+func funcs(lang string) template.FuncMap {
+	return template.FuncMap{
+		"t": func(key string, pairs ...any) (string, error) {
+			args, err := dict(pairs...)
+			return T(lang, key, args), err
+		},
+		"lang":  func() string { return lang },
+		"money": Money,
+		"time":  func(t any) string { return stamp(t, "2006-01-02 15:04:05") },
+		"date":  func(t any) string { return stamp(t, "2006-01-02") },
+		"dict":  dict,
+	}
+}
+
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("templates: a name without a value in %v", pairs)
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		m[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// Money writes fen as yuan.
+func Money(fen int64) string {
+	sign := ""
+	if fen < 0 {
+		sign, fen = "-", -fen
+	}
+	return fmt.Sprintf("%s¥%d.%02d", sign, fen/100, fen%100)
+}
+
+func stamp(v any, layout string) string {
+	t, ok := v.(time.Time)
+	if p, isPtr := v.(*time.Time); isPtr && p != nil {
+		t, ok = *p, true
+	}
+	if !ok || t.IsZero() {
+		return ""
+	}
+	return t.In(zone.Load()).Format(layout)
+}

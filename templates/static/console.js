@@ -1,0 +1,62 @@
+// Everything in the console works without this file. It keeps the figures of a running send fresh and guards against a double click.
+(() => {
+  "use strict";
+
+  const live = document.querySelector("[data-poll]");
+  if (live) poll(live, live.dataset.poll);
+
+  async function poll(box, url) {
+    for (;;) {
+      await new Promise((next) => setTimeout(next, 2000));
+      if (document.hidden) continue;
+      let now;
+      try {
+        const answer = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+        if (answer.status === 401) return location.reload();
+        if (!answer.ok) continue;
+        now = await answer.json();
+      } catch {
+        continue; // the server is being restarted, or the network is away
+      }
+      show(box, now);
+      if (now.over) return location.reload(); // the list and WeChat's figures are complete now
+    }
+  }
+
+  function show(box, now) {
+    for (const cell of box.querySelectorAll("[data-count]")) {
+      const n = now.counts[cell.dataset.count] ?? 0;
+      cell.textContent = String(n);
+      cell.parentElement.classList.toggle("zero", n === 0);
+    }
+    const label = document.querySelector("[data-live=label]");
+    if (label) {
+      label.textContent = now.label;
+      label.className = "badge run-" + now.state;
+    }
+    const rows = now.reasons.map((reason) => {
+      const row = document.createElement("tr");
+      row.append(cell(reason.label, ""), cell(String(reason.count), "num"));
+      return row;
+    });
+    box.querySelector("[data-reasons]").replaceChildren(...rows);
+    box.querySelector("[data-no-reasons]").hidden = rows.length > 0;
+  }
+
+  function cell(text, kind) {
+    const td = document.createElement("td");
+    td.textContent = text;
+    td.className = kind;
+    return td;
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.forms) delete form.dataset.sent; // back from the next page
+  });
+})();
