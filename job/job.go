@@ -25,6 +25,7 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "outbox", Work: owned(a.Events.Work), Due: a.Events.Due, Workers: 2, Wake: a.Events.Woken()},
 		{Name: "broadcast", Work: inHand(a.Broadcasts.RunDue), Due: a.Broadcasts.Due},
 		{Name: "reach", Work: a.Reach.Work, Due: a.Reach.Due, Workers: a.Config.Reach.Workers},
+		{Name: "tag-review", Work: inHand(a.Tags.Review), Due: a.Tags.ReviewDue},
 		{Name: "tag-flips", Work: inHand(a.Tags.RunDue), Due: a.Tags.Due},
 		{Name: "points-due", Work: inHand(a.RunPointsDue), Due: a.Book.Due},
 		{Name: "verify", Cron: "30 3 * * *", Run: a.VerifyNightly},

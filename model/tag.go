@@ -54,13 +54,15 @@ type TagChange struct {
 
 // AutoTag is a rule that sets a tag: on an event (a word in a message; stays), or while a condition holds. Written by app/tag.
 type AutoTag struct {
-	ID        int64     `gorm:"primaryKey"`
-	TagID     int64     `gorm:"not null;index"`
-	Name      string    `gorm:"size:64;not null"`
-	Enabled   bool      `gorm:"not null"`
-	Condition JSON      `gorm:"not null"`
-	CreatedAt time.Time `gorm:"not null;precision:6"`
-	UpdatedAt time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
+	ID        int64  `gorm:"primaryKey"`
+	TagID     int64  `gorm:"not null;index"`
+	Name      string `gorm:"size:64;not null"`
+	Enabled   bool   `gorm:"not null"`
+	Condition JSON   `gorm:"not null"`
+	// ReviewAfter: since the rule was saved, members with a higher id wait to be re-evaluated; -1: nobody waits.
+	ReviewAfter int64     `gorm:"not null;index"`
+	CreatedAt   time.Time `gorm:"not null;precision:6"`
+	UpdatedAt   time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
 }
 
 // TagFlip is the instant at which time alone changes the verdict of a rule for a member. Written by app/tag.

@@ -158,7 +158,19 @@ func (w *world) person(p who) int64 {
 	return w.people(1, p)[0]
 }
 
+// people makes n alike, in transactions that a loaded machine finishes too.
 func (w *world) people(n int, p who) []int64 {
+	w.t.Helper()
+	var ids []int64
+	for n > 0 {
+		some := min(n, 500)
+		ids = append(ids, w.some(some, p)...)
+		n -= some
+	}
+	return ids
+}
+
+func (w *world) some(n int, p who) []int64 {
 	w.t.Helper()
 	var ids []int64
 	now := w.clock.Now()

@@ -213,7 +213,7 @@ func (s *Service) flip(ctx context.Context, tx *gorm.DB, due []model.TagFlip, no
 			continue
 		}
 		i := slices.IndexFunc(rules, func(r *rule) bool { return r.ID == f.AutoTagID })
-		if i < 0 { // disabled since
+		if i < 0 || rules[i].onEvent { // disabled or made another since
 			if err := s.keepFlip(tx, f.AutoTagID, f.MemberID, time.Time{}); err != nil {
 				return err
 			}
@@ -264,15 +264,18 @@ func (s *Service) SaveRule(ctx context.Context, in Rule, lang string) (*SavedRul
 		if _, err := Get(tx, in.TagID); err != nil {
 			return SavedRule{}, errs.Field("tag_id", "tag.not_found", "tag_id", fmt.Sprint(in.TagID))
 		}
-		now := s.clock.Now()
-		row := model.AutoTag{ID: in.ID, TagID: in.TagID, Name: in.Name, Enabled: in.Enabled, Condition: model.ToJSON(tree), CreatedAt: now, UpdatedAt: now}
+		now, after := s.clock.Now(), int64(reviewed)
+		if in.Enabled && !s.conditions.EventScoped(tree) {
+			after = 0
+		}
+		row := model.AutoTag{
+			ID: in.ID, TagID: in.TagID, Name: in.Name, Enabled: in.Enabled, Condition: model.ToJSON(tree),
+			ReviewAfter: after, CreatedAt: now, UpdatedAt: now,
+		}
 		if err := s.storeRule(tx, &row); err != nil {
 			return SavedRule{}, err
 		}
 		if err := s.checkChain(tx, &row, tree); err != nil {
-			return SavedRule{}, err
-		}
-		if err := s.backfill(tx, &row, s.conditions.EventScoped(tree), now); err != nil {
 			return SavedRule{}, err
 		}
 		sentence, err := s.conditions.Sentence(ctx, tx, lang, tree)
@@ -304,17 +307,6 @@ func (s *Service) storeRule(tx *gorm.DB, row *model.AutoTag) error {
 		return fmt.Errorf("tag: rule: %w", err)
 	}
 	return db.Bump(tx, revision)
-}
-
-// backfill makes every member due at once, so that the flip job evaluates the rule for all.
-func (s *Service) backfill(tx *gorm.DB, row *model.AutoTag, onEvent bool, now time.Time) error {
-	if err := tx.Where("auto_tag_id = ?", row.ID).Delete(&model.TagFlip{}).Error; err != nil {
-		return fmt.Errorf("tag: backfill: %w", err)
-	}
-	if onEvent || !row.Enabled {
-		return nil
-	}
-	return tx.Exec("INSERT INTO tag_flips (auto_tag_id, member_id, at) SELECT ?, id, ? FROM members WHERE merged_into IS NULL", row.ID, now).Error
 }
 
 // ListRules lists the rules with their sentences.

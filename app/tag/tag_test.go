@@ -360,6 +360,52 @@ func TestCountedBehaviour(t *testing.T) {
 		require.Equal(t, []string{"x"}, w.Held(alice))
 	})
 
+	t.Run("ASavedRuleReachesEverybodyOnceThoughManyWorkAndSomeDie", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		var people []int64
+		for i := range 120 {
+			people = append(people, w.Joined(fmt.Sprint("m", i)))
+		}
+		x := w.Tag(tag.Value, "x")
+		rule, err := w.Tags.SaveRule(t.Context(), tag.Rule{
+			TagID: x, Name: "r", Enabled: true, Condition: []byte(`{"leaf":"member","field":"joined","value":true}`),
+		}, templates.Chinese)
+		require.NoError(t, err)
+		_, due, err := w.Tags.ReviewDue(t.Context())
+		require.NoError(t, err)
+		require.True(t, due)
+		n, err := w.Tags.Review(t.Context(), w.Now())
+		require.NoError(t, err)
+		require.Equal(t, 50, n, "a bounded piece; the rest waits")
+		require.EqualValues(t, 50, w.Count(&model.TagHold{}, "tag_id = ?", x))
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for n := 1; n > 0; {
+					var err error
+					if n, err = w.Tags.Review(context.Background(), w.Now()); err != nil {
+						t.Errorf("Review: %v", err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, len(people), w.Count(&model.TagHold{}, "tag_id = ?", x))
+		require.EqualValues(t, len(people), w.Count(&model.TagChange{}, "is_set = ?", true))
+		_, due, err = w.Tags.ReviewDue(t.Context())
+		require.NoError(t, err)
+		require.False(t, due)
+
+		_, err = w.Tags.SaveRule(t.Context(), tag.Rule{
+			ID: rule.ID, TagID: x, Name: "r", Enabled: true, Condition: []byte(`{"leaf":"member","field":"joined","value":false}`),
+		}, templates.Chinese)
+		require.NoError(t, err)
+		w.Settle()
+		require.Zero(t, w.Count(&model.TagHold{}, "tag_id = ?", x), "saved anew, it is applied to all anew")
+	})
+
 	t.Run("TwoProcessesRunAFlipOnce", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)

@@ -291,10 +291,12 @@ CREATE TABLE IF NOT EXISTS `auto_tags` (
   `name` varchar(64) NOT NULL,
   `enabled` tinyint(1) NOT NULL,
   `condition` text NOT NULL,
+  `review_after` bigint NOT NULL,
   `created_at` datetime(6) NOT NULL,
   `updated_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
-  KEY `idx_auto_tags_tag_id` (`tag_id`)
+  KEY `idx_auto_tags_tag_id` (`tag_id`),
+  KEY `idx_auto_tags_review_after` (`review_after`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `tag_flips` (
   `auto_tag_id` bigint NOT NULL,

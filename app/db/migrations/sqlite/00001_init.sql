@@ -59,7 +59,8 @@ CREATE UNIQUE INDEX `uq_tag_hold` ON `tag_holds`(`tag_id`,`member_id`,`cause`,`c
 CREATE TABLE `tag_changes` (`id` integer PRIMARY KEY AUTOINCREMENT,`member_id` integer NOT NULL,`tag_id` integer NOT NULL,`is_set` numeric NOT NULL,`cause` text NOT NULL,`cause_id` integer NOT NULL,`event_id` integer NOT NULL DEFAULT 0,`reason` text NOT NULL DEFAULT "",`at` datetime NOT NULL);
 CREATE INDEX `idx_tag_changes_tag_id` ON `tag_changes`(`tag_id`);
 CREATE INDEX `idx_tag_changes_member_id` ON `tag_changes`(`member_id`);
-CREATE TABLE `auto_tags` (`id` integer PRIMARY KEY AUTOINCREMENT,`tag_id` integer NOT NULL,`name` text NOT NULL,`enabled` numeric NOT NULL,`condition` text NOT NULL,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
+CREATE TABLE `auto_tags` (`id` integer PRIMARY KEY AUTOINCREMENT,`tag_id` integer NOT NULL,`name` text NOT NULL,`enabled` numeric NOT NULL,`condition` text NOT NULL,`review_after` integer NOT NULL,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
+CREATE INDEX `idx_auto_tags_review_after` ON `auto_tags`(`review_after`);
 CREATE INDEX `idx_auto_tags_tag_id` ON `auto_tags`(`tag_id`);
 CREATE TABLE `tag_flips` (`auto_tag_id` integer,`member_id` integer,`at` datetime NOT NULL,PRIMARY KEY (`auto_tag_id`,`member_id`));
 CREATE INDEX `idx_tag_flips_at` ON `tag_flips`(`at`);
