@@ -13,7 +13,11 @@ import (
 // where siyu learned only later that the follower and the member are one.
 func (s *Service) Part() member.Part {
 	return member.Part{
-		Name: "channel", Tables: []string{"channel_visits"},
+		Name: "channel",
+		Tables: []member.Table{{
+			Row: &model.ChannelVisit{}, Erase: member.Keep,
+			Export: []string{"(SELECT name FROM channel_codes WHERE id = channel_id) AS channel", "kind", "at"},
+		}},
 		Merge: func(_ context.Context, tx *gorm.DB, m member.MergeOf) error {
 			if err := member.Move(tx, "channel_visits", m); err != nil {
 				return err

@@ -194,7 +194,8 @@ func (s *Service) Month(ctx context.Context, memberID int64, month string) (*Cal
 // streaks are recomputed. It runs before the ledger's Part, while the loser still has his own lots.
 func (s *Service) Part() member.Part {
 	return member.Part{
-		Name: "checkin", Tables: []string{"checkins"},
+		Name:   "checkin",
+		Tables: []member.Table{{Row: &model.Checkin{}, Export: []string{"day", "streak", "at", "via"}, Erase: member.Keep}},
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			if err := s.dropTwice(ctx, tx, m); err != nil {
 				return err

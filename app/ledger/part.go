@@ -12,7 +12,15 @@ import (
 // Part says what a merge does with the ledger.
 func (b *Book) Part() member.Part {
 	return member.Part{
-		Name: "ledger", Tables: []string{"balances", "lots", "entries"},
+		Name: "ledger", // what anybody ever held stays, under his number
+		Tables: []member.Table{
+			{Row: &model.Balance{}, Undo: member.Own, Export: []string{"account", "available", "pending", "held", "lifetime"}, Erase: member.Keep},
+			{Row: &model.Lot{}, Undo: member.Own, Export: []string{"account", "amount", "remaining", "activates_at", "expires_at", "earned_at"}, Erase: member.Keep},
+			{
+				Row: &model.Entry{}, Undo: member.Own, Erase: member.Keep,
+				Export: []string{"account", "bucket", "delta", "balance", "kind", "reason", "note", "memo", "occurred_at", "recorded_at"},
+			},
+		},
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			return b.MergeTx(ctx, tx, m.Loser, m.Winner, m.At)
 		},

@@ -42,14 +42,7 @@ type Service struct {
 
 // New returns the service; Parts are added while the app is built.
 func New(d *db.DB, c clock.Clock, z clock.Zone, events *event.Log, w WeChat, box *config.Box) *Service {
-	s := &Service{db: d, clock: c, zone: z, events: events, wechat: w, box: box}
-	s.AddPart(Part{
-		Name:   "member",
-		Tables: []string{"identities", "unions", "positions"},
-		Merge:  mergeIdentities,
-	})
-	s.AddPart(Part{Name: "event", Tables: []string{"events", "outboxes"}, Merge: mergeEvents})
-	return s
+	return &Service{db: d, clock: c, zone: z, events: events, wechat: w, box: box, parts: ownParts()}
 }
 
 // LockTx takes the locks of members: the first statement of any decision about them, ids ascending.

@@ -3,15 +3,12 @@ package member_test
 import (
 	"context"
 	"fmt"
-	"reflect"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/errs"
@@ -428,30 +425,4 @@ func TestProfile(t *testing.T) {
 			require.Equal(t, want, found[0].ID)
 		}
 	})
-}
-
-// TestEveryTableOfAMemberIsClaimed holds the registry of Parts against the rows.
-func TestEveryTableOfAMemberIsClaimed(t *testing.T) {
-	t.Parallel()
-	w := apptest.New(t)
-	claimed := map[string]string{}
-	for _, p := range w.Members.Parts() {
-		for _, table := range p.Tables {
-			require.Empty(t, claimed[table], "%s is claimed twice", table)
-			claimed[table] = p.Name
-		}
-	}
-	var cache sync.Map
-	for _, row := range model.All() {
-		s, err := schema.Parse(row, &cache, schema.NamingStrategy{})
-		require.NoError(t, err)
-		if s.LookUpField("member_id") != nil {
-			require.NotEmpty(t, claimed[s.Table], "no Part claims %s", s.Table)
-			delete(claimed, s.Table)
-		}
-		for _, f := range s.Fields {
-			require.False(t, strings.HasSuffix(f.DBName, "member_id") && f.DBName != "member_id", "%s.%s: say who merges it", reflect.TypeOf(row), f.DBName)
-		}
-	}
-	require.Empty(t, claimed, "tables without a member")
 }

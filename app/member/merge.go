@@ -3,34 +3,12 @@ package member
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/model"
 )
-
-// Part is what a capability does with its rows of a member. A test holds that every table with a member's id
-// is claimed by one Part.
-type Part struct {
-	Name   string
-	Tables []string
-	// Merge gives the loser's rows to the winner. Both are locked. nil: the rows stay where they are.
-	Merge func(ctx context.Context, tx *gorm.DB, m MergeOf) error
-}
-
-// MergeOf says which member becomes which.
-type MergeOf struct {
-	Loser, Winner int64
-	At            time.Time
-}
-
-// AddPart registers a Part; parts merge in the order in which they were added.
-func (s *Service) AddPart(p Part) { s.parts = append(s.parts, p) }
-
-// Parts lists what was registered, for the test that every table is claimed.
-func (s *Service) Parts() []Part { return s.parts }
 
 // MergeTx makes one person of two and returns the survivor: the one who registered, of two the one who did so
 // first, else the older. Everything of the other goes to him; tokens of both lead to him. A pair that is
@@ -166,9 +144,4 @@ func mergeEvents(_ context.Context, tx *gorm.DB, m MergeOf) error {
 		return err
 	}
 	return Move(tx, "outboxes", m)
-}
-
-// Move gives all rows of a table to the winner: for tables without a key that could collide.
-func Move(tx *gorm.DB, table string, m MergeOf) error {
-	return tx.Table(table).Where("member_id = ?", m.Loser).Update("member_id", m.Winner).Error
 }

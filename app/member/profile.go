@@ -264,6 +264,14 @@ func (s *Service) phoneTx(tx *gorm.DB, id int64, number string) (int64, error) {
 
 // Phone is the member's number with the middle masked; "" if none is known.
 func (s *Service) Phone(m *model.Member) string {
+	if number := s.number(m); number != "" {
+		return Mask(number)
+	}
+	return ""
+}
+
+// number is the member's number as it is, for himself and for Reveal; "" if none is known, "***" if it cannot be opened.
+func (s *Service) number(m *model.Member) string {
 	if m.PhoneSealed == "" {
 		return ""
 	}
@@ -271,7 +279,7 @@ func (s *Service) Phone(m *model.Member) string {
 	if err != nil {
 		return "***"
 	}
-	return Mask(string(b))
+	return string(b)
 }
 
 // Mask hides the middle of a phone number.

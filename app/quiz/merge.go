@@ -13,7 +13,16 @@ import (
 // Part says what a merge does with answers: a person answers a quiz once. Of a quiz that both answered the tries of one stay – the
 // winner's, unless the loser alone was right – and what the others earned is taken back.
 func (s *Service) Part() member.Part {
-	return member.Part{Name: "quiz", Tables: []string{"quiz_answers"}, Merge: s.merge}
+	return member.Part{
+		Name: "quiz", Merge: s.merge,
+		Tables: []member.Table{{
+			Row: &model.QuizAnswer{}, Erase: member.Keep,
+			Export: []string{
+				"(SELECT question FROM quizzes WHERE id = quiz_id) AS question", "(SELECT text FROM quiz_options WHERE id = option_id) AS answer",
+				"attempt", "correct", "via", "at",
+			},
+		}},
+	}
 }
 
 func (s *Service) merge(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {

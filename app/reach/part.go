@@ -13,7 +13,18 @@ import (
 
 // Part says what becomes of the engine's rows at a merge: what was used of a cap adds up; deliveries stay with whom they were frozen for.
 func (s *Service) Part() member.Part {
-	return member.Part{Name: "reach", Tables: []string{"deliveries", "reach_uses"}, Merge: mergeUses}
+	return member.Part{
+		Name: "reach", Merge: mergeUses,
+		Tables: []member.Table{
+			{
+				Row: &model.Delivery{}, Undo: member.Own, Export: []string{"state", "channel", "reason", "due_at", "at"},
+				Erase: member.Blank(map[string]any{"detail": ""}),
+			},
+			{Row: &model.ReachUse{}, Hidden: "counters of caps, which follow from the deliveries", Erase: member.Delete},
+			{Row: &model.Allowance{}, By: member.ByIdentity, Undo: member.Own, Hidden: "what WeChat lets siyu send", Erase: member.Delete},
+			{Row: &model.Acceptance{}, By: member.ByIdentity, Undo: member.Own, Export: []string{"template_id", "accepted_count", "updated_at"}, Erase: member.Delete},
+		},
+	}
 }
 
 func mergeUses(_ context.Context, tx *gorm.DB, m member.MergeOf) error {

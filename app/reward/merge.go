@@ -16,7 +16,8 @@ import (
 // moved, and before the ledger's Part, while the loser still has his own lots.
 func (s *Service) Part() member.Part {
 	return member.Part{
-		Name: "reward", Tables: []string{"rule_uses"},
+		Name:   "reward",
+		Tables: []member.Table{{Row: &model.RuleUse{}, Hidden: "counters of caps, which follow from the entries", Erase: member.Keep}},
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			if err := s.registeredTwice(ctx, tx, m); err != nil {
 				return err

@@ -122,10 +122,17 @@ func (s *Service) changed(ctx context.Context, tx *gorm.DB, memberID, tagID int6
 	return err
 }
 
+const tagName = "(SELECT name FROM tags WHERE id = tag_id) AS tag"
+
 // Part says what a merge does with tags: the winner holds what either held, for every cause of both.
 func (s *Service) Part() member.Part {
 	return member.Part{
-		Name: "tag", Tables: []string{"tag_holds", "tag_changes", "tag_flips"},
+		Name: "tag",
+		Tables: []member.Table{
+			{Row: &model.TagHold{}, Export: []string{tagName, "cause", "at"}, Erase: member.Delete},
+			{Row: &model.TagChange{}, Undo: member.Return, Export: []string{tagName, "is_set", "cause", "reason", "at"}, Erase: member.Delete},
+			{Row: &model.TagFlip{}, Undo: member.Own, Hidden: "when siyu looks at a rule again", Erase: member.Delete},
+		},
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			var holds []model.TagHold
 			if err := tx.Where("member_id = ?", m.Loser).Order("id").Find(&holds).Error; err != nil {
