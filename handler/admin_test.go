@@ -199,7 +199,7 @@ func (w *world) rest() {
 	w.refused(w.admin(409, "POST", "/inbox/"+id+"/replay", nil), 409, "CONFLICT")
 	require.NotEmpty(w.t, w.admin(200, "GET", "/channels", nil).items())
 	require.EqualValues(w.t, 0, w.admin(200, "GET", "/verify", nil).Body["mismatches"])
-	key := w.id("/api-keys", object{"name": "shop", "scope": "open"})
+	key := w.id("/api-keys", object{"name": "shop", "scopes": []string{"open"}})
 	require.NotEmpty(w.t, w.admin(200, "GET", "/api-keys", nil).items())
 	w.admin(204, "DELETE", "/api-keys/"+key, nil)
 }

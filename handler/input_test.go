@@ -89,7 +89,7 @@ func TestBadInput(t *testing.T) {
 		{"AdjustNobody", "POST", "/admin/v1/members/999/adjustments", `{"account":"points","amount":5,"memo":"m"}`, "NOT_FOUND", ""},
 		{"AdjustAbsurdTime", "POST", "/admin/v1" + member + "/adjustments", `{"account":"points","amount":5,"memo":"m","expires_at":"9999-01-01T00:00:00Z"}`, "INVALID", "expires_at"},
 		{"MergeWithNobody", "POST", "/admin/v1" + member + "/merge", `{"other_id":"999"}`, "NOT_FOUND", ""},
-		{"KeyOfAnotherScope", "POST", "/admin/v1/api-keys", `{"name":"n","scope":"root"}`, "INVALID", "scope"},
+		{"KeyOfAnotherScope", "POST", "/admin/v1/api-keys", `{"name":"n","scopes":["root"]}`, "INVALID", "scopes"},
 		{"MembersUnknownParameter", "GET", "/admin/v1/members?sort=no", ``, "INVALID", "sort"},
 		{"MembersOfNoCursor", "GET", "/admin/v1/members?cursor=x", ``, "INVALID", "cursor"},
 		{"InboxUnknownState", "GET", "/admin/v1/inbox?state=x", ``, "INVALID", "state"},

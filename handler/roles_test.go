@@ -1,47 +1,120 @@
 package handler_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/model"
 )
 
-// Every route that OpenAPI names, with every kind of credential.
+// Every route that OpenAPI names, with every kind of credential and as every role. A route of the admin and the open API names the right
+// that it asks for; what is denied changes nothing.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	alice, _ := w.Member("alice")
-	openKey, _ := w.admin(201, "POST", "/api-keys", object{"name": "shop", "scope": "open"}).Body["token"].(string)
-	tokens := map[string]string{"nobody": "", "nonsense": "x", "member": alice.Token, "open": openKey, "admin": w.Admin}
-	want := map[string]map[string]int{ // area → who → status; 0: let in
-		"/api/v1":   {"nobody": 401, "nonsense": 401, "member": 0, "open": 401, "admin": 401},
-		"/admin/v1": {"nobody": 401, "nonsense": 401, "member": 401, "open": 403, "admin": 0},
-		"/open/v1":  {"nobody": 401, "nonsense": 401, "member": 401, "open": 0, "admin": 0},
-	}
-	for _, o := range w.operations() {
-		area := o.path[:strings.Index(o.path[1:], "/v1")+len("/v1")+1]
-		path := strings.NewReplacer("{id}", "999", "{tag_id}", "999").Replace(o.path)
-		for who, token := range tokens {
-			a := w.send(o.method, path, token, nil)
-			switch status := want[area][who]; {
-			case o.path == "/api/v1/login":
-				w.refused(a, 400, "INVALID")
-			case status == 401:
-				w.refused(a, 401, "UNAUTHORIZED")
-			case status == 403:
-				w.refused(a, 403, "FORBIDDEN")
-			default:
-				require.NotContains(t, []int{401, 403, 405, 500, 503}, a.Status, "%s %s as %s: %s", o.method, o.path, who, a.Raw)
-			}
+	tokens := map[string]string{"nobody": "", "nonsense": "x", "member": alice.Token, "open": w.key("open", "open"), "admin": w.Admin}
+	rights := map[string]operator.Rights{"open": {operator.OpenBehaviors, operator.OpenMembers}, "admin": operator.AllRights()}
+	for _, r := range operator.AllRights() {
+		if r != operator.Self {
+			name := "key of " + string(r)
+			tokens[name], rights[name] = w.key(name, string(r)), operator.Rights{r}
 		}
 	}
+	for _, role := range operator.Roles {
+		name := "role " + string(role)
+		tokens[name], rights[name] = w.key(name, scopes(role)...), role.Rights()
+	}
+	before := w.rows()
+	for _, let := range []bool{false, true} { // first what is refused
+		for _, o := range w.operations() {
+			need := o.right(t)
+			for who, token := range tokens {
+				held, isKey := rights[who]
+				want := expected(o.path, who, isKey, held.Has(need))
+				if let != (want == 0) {
+					continue
+				}
+				a := w.send(o.method, strings.NewReplacer("{id}", "999", "{tag_id}", "999").Replace(o.path), token, nil)
+				switch want {
+				case 401:
+					w.refused(a, 401, "UNAUTHORIZED")
+				case 403:
+					require.Equal(t, string(need), w.refused(a, 403, "FORBIDDEN")["right"], "%s %s as %s", o.method, o.path, who)
+				default:
+					require.NotContains(t, []int{401, 403, 405, 500, 503}, a.Status, "%s %s as %s: %s", o.method, o.path, who, a.Raw)
+				}
+			}
+		}
+		if !let {
+			require.Equal(t, before, w.rows(), "what is refused changes nothing")
+		}
+	}
+}
+
+// expected is the status of a call that is not let in; 0 for one that is.
+func expected(path, who string, isKey, holds bool) int {
+	switch member := strings.HasPrefix(path, "/api/v1"); {
+	case path == "/api/v1/login", member && who == "member", !member && isKey && holds:
+		return 0
+	case !member && isKey:
+		return 403
+	default:
+		return 401
+	}
+}
+
+// right is the one right that an operation of the admin or the open API asks for.
+func (o operation) right(t *testing.T) operator.Right {
+	t.Helper()
+	if strings.HasPrefix(o.path, "/api/v1") {
+		return ""
+	}
+	security, _ := o.spec["security"].([]any)
+	require.Len(t, security, 1, o.path)
+	list, _ := security[0].(map[string]any)["key"].([]any)
+	require.Len(t, list, 1, "%s %s does not say which right it needs", o.method, o.path)
+	right, _ := list[0].(string)
+	require.True(t, operator.AllRights().Has(operator.Right(right)), right)
+	require.Equal(t, strings.HasPrefix(o.path, "/open/"), strings.HasPrefix(right, "open."), o.path)
+	return operator.Right(right)
+}
+
+// key makes an API key.
+func (w *world) key(name string, scopes ...string) string {
+	w.t.Helper()
+	token, _ := w.admin(201, "POST", "/api-keys", object{"name": name, "scopes": scopes}).Body["token"].(string)
+	return token
+}
+
+// scopes are the rights of a role, for a key.
+func scopes(role operator.Role) (list []string) {
+	for _, r := range role.Rights() {
+		if r != operator.Self {
+			list = append(list, string(r))
+		}
+	}
+	return list
+}
+
+// rows counts the rows of every table.
+func (w *world) rows() map[string]int64 {
+	w.t.Helper()
+	n := map[string]int64{}
+	for _, m := range model.All() {
+		n[fmt.Sprintf("%T", m)] = w.Count(m)
+	}
+	return n
 }
 
 func TestADeletedKeyOpensNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	made := w.admin(201, "POST", "/api-keys", object{"name": "till", "scope": "admin"})
+	made := w.admin(201, "POST", "/api-keys", object{"name": "till", "scopes": []string{"admin"}})
 	token, _ := made.Body["token"].(string)
 	require.Equal(t, 200, w.send("GET", "/admin/v1/rules", token, nil).Status)
 	require.NotContains(t, w.admin(200, "GET", "/api-keys", nil).Raw, token)

@@ -7,7 +7,7 @@ type Operator struct {
 	ID           int64     `gorm:"primaryKey"`
 	Login        string    `gorm:"size:64;not null;uniqueIndex"`
 	PasswordHash string    `gorm:"size:255;not null"`
-	Role         string    `gorm:"size:16;not null"` // owner
+	Role         string    `gorm:"size:16;not null"` // owner | manager | operator | analyst | support
 	CreatedAt    time.Time `gorm:"not null;precision:6"`
 }
 
@@ -23,7 +23,7 @@ type APIKey struct {
 	ID        int64     `gorm:"primaryKey"`
 	Name      string    `gorm:"size:64;not null;uniqueIndex"`
 	TokenHash string    `gorm:"size:64;not null;uniqueIndex"`
-	Scope     string    `gorm:"size:16;not null"` // admin | open
+	Scopes    string    `gorm:"size:512;not null"` // separated by spaces: "admin", "open.behaviors.write open.members.read"
 	CreatedAt time.Time `gorm:"not null;precision:6"`
 }
 

@@ -4,6 +4,7 @@ package apptest
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/db/dbtest"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
 	"github.com/siyu-scrm/siyu/handler"
@@ -33,6 +35,7 @@ type World struct {
 	T       testing.TB
 	Sandbox *sandbox.Sandbox
 	Runner  *automation.Runner
+	Handler http.Handler
 	Admin   string // token of the admin API
 }
 
@@ -57,11 +60,12 @@ func New(t testing.TB, set ...func(*config.Config)) *World {
 	require.NoError(t, w.Runner.Prepare(ctx))
 	h, err := handler.New(a, handler.Options{Version: "test", Follower: w.Runner})
 	require.NoError(t, err)
+	w.Handler = h
 	server := httptest.NewServer(h)
 	w.Server = phone.New(server.URL)
 	w.Sandbox.Follow(w.Runner)
 	w.Sandbox.SetCallbackBase(server.URL)
-	key, err := a.Operators.CreateKey(ctx, "test", "test", "admin")
+	key, err := a.Operators.CreateKey(ctx, operator.Caller{Name: "test", Rights: operator.AllRights()}, "test", []string{operator.ScopeAdmin})
 	require.NoError(t, err)
 	w.Admin = key.Token
 	t.Cleanup(func() {

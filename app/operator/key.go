@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -16,21 +17,15 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// Scopes of API keys. Admin includes open.
-const (
-	ScopeAdmin = "admin"
-	ScopeOpen  = "open"
-)
-
 // newToken is 130 random bits with a prefix by which leaked tokens can be searched for.
 func newToken() string { return "siyu_" + rand.Text() }
 
 // NewKey is an API key as made: the token is shown once.
 type NewKey struct {
-	ID    int64
-	Name  string
-	Scope string
-	Token string
+	ID     int64
+	Name   string
+	Scopes []string
+	Token  string
 }
 
 // madeKey is what an idempotent repeat gets back: the token is sealed where it is stored.
@@ -39,18 +34,19 @@ type madeKey struct {
 	Sealed string
 }
 
-// CreateKey makes an API key. A taken name is errs.Conflict.
-func (s *Service) CreateKey(ctx context.Context, actor, name, scope string) (*NewKey, error) {
+// CreateKey makes an API key. A taken name is errs.Conflict; a scope that the caller does not hold himself is errs.Forbidden.
+func (s *Service) CreateKey(ctx context.Context, by Caller, name string, scopes []string) (*NewKey, error) {
 	name = strings.TrimSpace(name)
-	switch {
-	case name == "" || len(name) > 64:
+	if name == "" || len(name) > 64 {
 		return nil, errs.Field("name", "web.invalid")
-	case scope != ScopeAdmin && scope != ScopeOpen:
-		return nil, errs.Field("scope", "operator.scope")
+	}
+	scopes, err := s.scopes(by, scopes)
+	if err != nil {
+		return nil, err
 	}
 	made, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (made madeKey, err error) {
 		token := newToken()
-		row := &model.APIKey{Name: name, TokenHash: hashToken(token), Scope: scope, CreatedAt: s.clock.Now()}
+		row := &model.APIKey{Name: name, TokenHash: hashToken(token), Scopes: strings.Join(scopes, " "), CreatedAt: s.clock.Now()}
 		dup, err := db.Insert(tx, row)
 		if err != nil {
 			return made, fmt.Errorf("operator: make key: %w", err)
@@ -59,7 +55,7 @@ func (s *Service) CreateKey(ctx context.Context, actor, name, scope string) (*Ne
 			return made, errs.New(errs.Conflict, "operator.name_taken", "field", "name", "name", name)
 		}
 		made = madeKey{ID: row.ID, Sealed: s.box.Seal("api-key", []byte(token))}
-		return made, s.AuditTx(tx, actor, "key.create", fmt.Sprintf("key:%d", row.ID), nil, map[string]string{"name": name, "scope": scope})
+		return made, s.AuditTx(tx, by.Name, "key.create", fmt.Sprintf("key:%d", row.ID), nil, keyFacts(row))
 	})
 	if err != nil {
 		return nil, err
@@ -68,7 +64,34 @@ func (s *Service) CreateKey(ctx context.Context, actor, name, scope string) (*Ne
 	if err != nil {
 		return nil, err
 	}
-	return &NewKey{ID: made.ID, Name: name, Scope: scope, Token: string(token)}, nil
+	return &NewKey{ID: made.ID, Name: name, Scopes: scopes, Token: string(token)}, nil
+}
+
+// scopes puts scopes into the order of the table, each once, and refuses those that are none or more than the caller's.
+func (s *Service) scopes(by Caller, list []string) (sorted []string, err error) {
+	for _, scope := range list {
+		if !slices.Contains(Scopes(), scope) {
+			return nil, errs.Field("scopes", "operator.scope", "scope", scope)
+		}
+	}
+	for _, scope := range Scopes() {
+		if slices.Contains(list, scope) {
+			sorted = append(sorted, scope)
+		}
+	}
+	if len(sorted) == 0 {
+		return nil, errs.Field("scopes", "operator.scope", "scope", "")
+	}
+	for _, r := range scopeRights(sorted) {
+		if !by.May(r) {
+			return nil, errs.New(errs.Forbidden, "operator.more_than_own", "right", string(r))
+		}
+	}
+	return sorted, nil
+}
+
+func keyFacts(k *model.APIKey) map[string]any {
+	return map[string]any{"name": k.Name, "scopes": strings.Fields(k.Scopes)}
 }
 
 // DeleteKey ends an API key at once; errs.NotFound if there is none.
@@ -81,7 +104,7 @@ func (s *Service) DeleteKey(ctx context.Context, actor string, id int64) error {
 		if err := tx.Delete(row).Error; err != nil {
 			return struct{}{}, fmt.Errorf("operator: delete key: %w", err)
 		}
-		return struct{}{}, s.AuditTx(tx, actor, "key.delete", fmt.Sprintf("key:%d", id), map[string]string{"name": row.Name, "scope": row.Scope}, nil)
+		return struct{}{}, s.AuditTx(tx, actor, "key.delete", fmt.Sprintf("key:%d", id), keyFacts(row), nil)
 	})
 	return err
 }
@@ -94,16 +117,13 @@ func (s *Service) Keys(ctx context.Context) (rows []model.APIKey, err error) {
 	return rows, nil
 }
 
-// Key is the API key of a token that may do what scope names; errs.Unauthorized for an unknown token, errs.Forbidden for a lesser one.
-func (s *Service) Key(ctx context.Context, token, scope string) (*model.APIKey, error) {
+// Key is who holds a token; errs.Unauthorized for an unknown one.
+func (s *Service) Key(ctx context.Context, token string) (c Caller, err error) {
 	row, err := first[model.APIKey](s.db.Reader(ctx).Where("token_hash = ?", hashToken(token)), errs.Unauthorized, "web.unauthorized")
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	if row.Scope != scope && row.Scope != ScopeAdmin {
-		return nil, errs.New(errs.Forbidden, "web.forbidden")
-	}
-	return row, nil
+	return Caller{Name: fmt.Sprintf("key:%d", row.ID), Rights: scopeRights(strings.Fields(row.Scopes))}, nil
 }
 
 // EnsureAdminToken sees to it that the token in the file opens the admin API. A missing file is made, with a new token that takes the
@@ -131,13 +151,13 @@ func (s *Service) registerAdmin(ctx context.Context, hash string) error {
 	name = name[:min(len(name), 64)]
 	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		var n int64
-		err := tx.Model(&model.APIKey{}).Where("token_hash = ? AND scope = ?", hash, ScopeAdmin).Count(&n).Error
+		err := tx.Model(&model.APIKey{}).Where("token_hash = ? AND scopes = ?", hash, ScopeAdmin).Count(&n).Error
 		if err != nil || n > 0 {
 			return err
 		}
 		if err := tx.Where("name = ?", name).Delete(&model.APIKey{}).Error; err != nil {
 			return err
 		}
-		return tx.Create(&model.APIKey{Name: name, TokenHash: hash, Scope: ScopeAdmin, CreatedAt: s.clock.Now()}).Error
+		return tx.Create(&model.APIKey{Name: name, TokenHash: hash, Scopes: ScopeAdmin, CreatedAt: s.clock.Now()}).Error
 	})
 }

@@ -20,9 +20,6 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// RoleOwner may do everything.
-const RoleOwner = "owner"
-
 // DemoLogin is the user that the first start makes.
 const DemoLogin = "demo"
 
@@ -57,7 +54,7 @@ func (s *Service) EnsureDemo(ctx context.Context) (password string, err error) {
 	}
 	dup := false
 	err = s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) (err error) {
-		dup, err = db.Insert(tx, &model.Operator{Login: DemoLogin, PasswordHash: hash, Role: RoleOwner, CreatedAt: s.clock.Now()})
+		dup, err = db.Insert(tx, &model.Operator{Login: DemoLogin, PasswordHash: hash, Role: string(RoleOwner), CreatedAt: s.clock.Now()})
 		return err
 	})
 	if err != nil {

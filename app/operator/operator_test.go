@@ -24,6 +24,9 @@ import (
 
 var start = time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)
 
+// owner holds every right.
+var owner = operator.Caller{Name: "operator:1", Rights: operator.AllRights()}
+
 func newService(t *testing.T) (*operator.Service, *db.DB) {
 	t.Helper()
 	d := dbtest.Open(t)
@@ -51,7 +54,7 @@ func TestLogin(t *testing.T) {
 		found, err := s.Session(t.Context(), token)
 		require.NoError(t, err)
 		require.Equal(t, "demo", found.Login)
-		require.Equal(t, operator.RoleOwner, found.Role)
+		require.EqualValues(t, operator.RoleOwner, found.Role)
 
 		require.NoError(t, s.Logout(t.Context(), token))
 		_, err = s.Session(t.Context(), token)
@@ -120,24 +123,41 @@ func TestLogin(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	t.Run("AnOpenKeyDoesNotOpenAdmin", func(t *testing.T) {
+	t.Run("AKeyHoldsTheRightsOfItsScopes", func(t *testing.T) {
 		t.Parallel()
 		s, _ := newService(t)
-		key, err := s.CreateKey(t.Context(), "operator:1", " shop ", operator.ScopeOpen)
+		key, err := s.CreateKey(t.Context(), owner, " shop ", []string{operator.ScopeOpen})
 		require.NoError(t, err)
-		row, err := s.Key(t.Context(), key.Token, operator.ScopeOpen)
+		caller, err := s.Key(t.Context(), key.Token)
 		require.NoError(t, err)
-		require.Equal(t, "shop", row.Name)
-		_, err = s.Key(t.Context(), key.Token, operator.ScopeAdmin)
-		require.Equal(t, errs.Forbidden, errs.CodeOf(err))
-		_, err = s.Key(t.Context(), key.Token+"x", operator.ScopeOpen)
+		require.Equal(t, operator.Rights{operator.OpenBehaviors, operator.OpenMembers}, caller.Rights)
+		fine, err := s.CreateKey(t.Context(), owner, "till", []string{"members.read", "open.members.read", "members.read"})
+		require.NoError(t, err)
+		require.Equal(t, []string{"members.read", "open.members.read"}, fine.Scopes)
+		caller, err = s.Key(t.Context(), fine.Token)
+		require.NoError(t, err)
+		require.Equal(t, operator.Rights{operator.MembersRead, operator.OpenMembers}, caller.Rights)
+		_, err = s.Key(t.Context(), key.Token+"x")
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
-		_, err = s.CreateKey(t.Context(), "operator:1", "shop", operator.ScopeAdmin)
+		_, err = s.CreateKey(t.Context(), owner, "shop", []string{operator.ScopeAdmin})
 		require.Equal(t, errs.Conflict, errs.CodeOf(err))
-		_, err = s.CreateKey(t.Context(), "operator:1", "x", "root")
+		_, err = s.CreateKey(t.Context(), owner, "x", []string{"root"})
 		require.Equal(t, errs.Invalid, errs.CodeOf(err))
-		_, err = s.CreateKey(t.Context(), "operator:1", " ", operator.ScopeOpen)
+		_, err = s.CreateKey(t.Context(), owner, "x", nil)
 		require.Equal(t, errs.Invalid, errs.CodeOf(err))
+		_, err = s.CreateKey(t.Context(), owner, " ", []string{operator.ScopeOpen})
+		require.Equal(t, errs.Invalid, errs.CodeOf(err))
+	})
+	t.Run("NobodyGivesMoreThanHeHolds", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newService(t)
+		lesser := operator.Caller{Name: "key:7", Rights: operator.Rights{operator.Operators, operator.MembersRead}}
+		_, err := s.CreateKey(t.Context(), lesser, "x", []string{"members.read"})
+		require.NoError(t, err)
+		for _, scope := range []string{"admin", "open", "points.grant"} {
+			_, err := s.CreateKey(t.Context(), lesser, "y", []string{"members.read", scope})
+			require.Equal(t, errs.Forbidden, errs.CodeOf(err), scope)
+		}
 	})
 	t.Run("ARepeatGetsTheSameTokenWhichIsStoredNowhereInTheClear", func(t *testing.T) {
 		t.Parallel()
@@ -145,9 +165,9 @@ func TestKeys(t *testing.T) {
 		ctx := func() context.Context {
 			return db.WithKey(t.Context(), db.Key{Principal: "key:1", Route: "POST /admin/v1/keys", Key: "k", Hash: [32]byte{1}})
 		}
-		first, err := s.CreateKey(ctx(), "key:1", "shop", operator.ScopeOpen)
+		first, err := s.CreateKey(ctx(), owner, "shop", []string{operator.ScopeOpen})
 		require.NoError(t, err)
-		again, err := s.CreateKey(ctx(), "key:1", "shop", operator.ScopeOpen)
+		again, err := s.CreateKey(ctx(), owner, "shop", []string{operator.ScopeOpen})
 		require.NoError(t, err)
 		require.Equal(t, first, again)
 		var rows []model.IdempotencyKey
@@ -158,10 +178,10 @@ func TestKeys(t *testing.T) {
 	t.Run("ADeletedKeyOpensNothingAndBothChangesAreAudited", func(t *testing.T) {
 		t.Parallel()
 		s, _ := newService(t)
-		key, err := s.CreateKey(t.Context(), "operator:1", "shop", operator.ScopeOpen)
+		key, err := s.CreateKey(t.Context(), owner, "shop", []string{operator.ScopeOpen})
 		require.NoError(t, err)
 		require.NoError(t, s.DeleteKey(t.Context(), "operator:2", key.ID))
-		_, err = s.Key(t.Context(), key.Token, operator.ScopeOpen)
+		_, err = s.Key(t.Context(), key.Token)
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
 		require.Equal(t, errs.NotFound, errs.CodeOf(s.DeleteKey(t.Context(), "operator:2", key.ID)))
 		keys, err := s.Keys(t.Context())
@@ -171,7 +191,7 @@ func TestKeys(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, log, 2)
 		require.Equal(t, []string{"key.delete", "operator:2", "null"}, []string{log[0].Action, log[0].Actor, string(log[0].After)})
-		require.JSONEq(t, `{"name":"shop","scope":"open"}`, string(log[0].Before))
+		require.JSONEq(t, `{"name":"shop","scopes":["open"]}`, string(log[0].Before))
 		older, err := s.Audits(t.Context(), log[0].ID, 10)
 		require.NoError(t, err)
 		require.Equal(t, log[1:], older)
@@ -197,7 +217,7 @@ func TestEnsureAdminToken(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 0o600, info.Mode().Perm())
 		token := read(path)
-		_, err = s.Key(t.Context(), token, operator.ScopeAdmin)
+		_, err = s.Key(t.Context(), token)
 		require.NoError(t, err)
 		made, err = s.EnsureAdminToken(t.Context(), path)
 		require.NoError(t, err)
@@ -215,9 +235,9 @@ func TestEnsureAdminToken(t *testing.T) {
 		made, err := s.EnsureAdminToken(t.Context(), path)
 		require.NoError(t, err)
 		require.True(t, made)
-		_, err = s.Key(t.Context(), former, operator.ScopeAdmin)
+		_, err = s.Key(t.Context(), former)
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
-		_, err = s.Key(t.Context(), read(path), operator.ScopeAdmin)
+		_, err = s.Key(t.Context(), read(path))
 		require.NoError(t, err)
 	})
 	t.Run("AnotherDatabaseLearnsTheToken", func(t *testing.T) {
@@ -230,7 +250,7 @@ func TestEnsureAdminToken(t *testing.T) {
 		made, err := other.EnsureAdminToken(t.Context(), path)
 		require.NoError(t, err)
 		require.False(t, made)
-		_, err = other.Key(t.Context(), read(path), operator.ScopeAdmin)
+		_, err = other.Key(t.Context(), read(path))
 		require.NoError(t, err)
 	})
 	t.Run("ADamagedOrReadableFileIsRefused", func(t *testing.T) {

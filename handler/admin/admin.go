@@ -23,7 +23,7 @@ type handler struct{ *app.App }
 // Routes registers the admin API.
 func Routes(s *web.Server, a *app.App) {
 	h := &handler{a}
-	auth := web.KeyAuth(a.Operators, operator.ScopeAdmin)
+	auth := web.KeyAuth(a.Operators)
 	for _, part := range []struct {
 		tag, about string
 		routes     func(*web.API)
@@ -42,17 +42,17 @@ func Routes(s *web.Server, a *app.App) {
 	}
 }
 
-// op describes an operation with the refusals that it may answer.
-func op(method, path, summary string, more ...int) huma.Operation {
+// op describes an operation with the right that it asks for and the refusals that it may answer.
+func op(right operator.Right, method, path, summary string, more ...int) huma.Operation {
 	return huma.Operation{
-		Method: method, Path: path, Summary: summary,
+		Method: method, Path: path, Summary: summary, Security: web.Needs(right),
 		Errors: append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}, more...),
 	}
 }
 
 // post is op for a POST that makes something.
-func post(path, summary string, more ...int) huma.Operation {
-	o := op(http.MethodPost, path, summary, more...)
+func post(right operator.Right, path, summary string, more ...int) huma.Operation {
+	o := op(right, http.MethodPost, path, summary, more...)
 	o.DefaultStatus = http.StatusCreated
 	return o
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -74,24 +75,24 @@ type runIn struct {
 }
 
 func (h *handler) broadcasts(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/broadcasts", "Broadcasts, newest first"), h.getBroadcasts)
-	web.Read(api, op(http.MethodGet, "/broadcasts/{id}", "One broadcast with the live counts of its last run", http.StatusNotFound), h.getBroadcast)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/broadcasts", "Broadcasts, newest first"), h.getBroadcasts)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/broadcasts/{id}", "One broadcast with the live counts of its last run", http.StatusNotFound), h.getBroadcast)
 	body := map[string]any{
 		"name": "每周三会员日", "cron": "0 10 * * 3", "condition": map[string]any{"leaf": "member", "field": "joined", "value": true},
 		"message": map[string]any{"text": "{{nickname}},今天是会员日。", "fallbacks": map[string]any{"nickname": "您好"}, "channels": []string{"customer"}},
 	}
-	o := post("/broadcasts", "Make a broadcast")
+	o := post(operator.BroadcastsSend, "/broadcasts", "Make a broadcast")
 	o.Description = "The answer says whom and when in words, with the next five runs."
 	web.Write(api, example(o, body), h.postBroadcast)
-	o = op(http.MethodPut, "/broadcasts/{id}", "Change a broadcast", http.StatusNotFound, http.StatusConflict)
+	o = op(operator.BroadcastsSend, http.MethodPut, "/broadcasts/{id}", "Change a broadcast", http.StatusNotFound, http.StatusConflict)
 	web.Write(api, example(o, body), h.putBroadcast)
-	o = op(http.MethodDelete, "/broadcasts/{id}", "Delete a broadcast that was never sent", http.StatusNotFound, http.StatusConflict)
+	o = op(operator.BroadcastsSend, http.MethodDelete, "/broadcasts/{id}", "Delete a broadcast that was never sent", http.StatusNotFound, http.StatusConflict)
 	web.Write(api, o, h.deleteBroadcast)
-	web.Write(api, op(http.MethodPost, "/broadcasts/{id}/pause", "Send nothing until it is resumed", http.StatusNotFound, http.StatusConflict), h.pauseBroadcast)
-	o = op(http.MethodPost, "/broadcasts/{id}/resume", "Go on with the next firing", http.StatusNotFound, http.StatusConflict)
+	web.Write(api, op(operator.BroadcastsSend, http.MethodPost, "/broadcasts/{id}/pause", "Send nothing until it is resumed", http.StatusNotFound, http.StatusConflict), h.pauseBroadcast)
+	o = op(operator.BroadcastsSend, http.MethodPost, "/broadcasts/{id}/resume", "Go on with the next firing", http.StatusNotFound, http.StatusConflict)
 	web.Write(api, o, h.resumeBroadcast)
-	web.Read(api, example(op(http.MethodPost, "/broadcasts/preview", "Whom it would reach now, and why not others"), body), h.previewBroadcast)
-	o = post("/broadcasts/{id}/run", "Send it now", http.StatusNotFound, http.StatusConflict)
+	web.Read(api, example(op(operator.MembersRead, http.MethodPost, "/broadcasts/preview", "Whom it would reach now, and why not others"), body), h.previewBroadcast)
+	o = post(operator.BroadcastsSend, "/broadcasts/{id}/run", "Send it now", http.StatusNotFound, http.StatusConflict)
 	o.Description = "409 DUPLICATE for a one-off that was sent, and a second time within a minute; 409 CONFLICT with the audience in details where everybody has to be confirmed."
 	web.Write(api, example(o, map[string]any{}), h.runBroadcast)
 	h.runs(api)

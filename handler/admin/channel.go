@@ -9,6 +9,7 @@ import (
 	"rsc.io/qr"
 
 	"github.com/siyu-scrm/siyu/app/channel"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -67,13 +68,13 @@ type QRCode struct {
 }
 
 func (h *handler) channels(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/channels", "Channel codes with what came by them"), h.getChannels)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/channels", "Channel codes with what came by them"), h.getChannels)
 	body := map[string]any{"code": "tram", "name": "电车广告", "welcome": "欢迎!打开小程序注册,新会员立得积分。"}
-	web.Write(api, example(post("/channels", "Make a channel code", http.StatusConflict), body), h.postChannel)
+	web.Write(api, example(post(operator.ProgrammeWrite, "/channels", "Make a channel code", http.StatusConflict), body), h.postChannel)
 	body = map[string]any{"name": "门店海报", "welcome": "欢迎从门店来!"}
-	o := op(http.MethodPut, "/channels/{id}", "Change a channel code: the picture stays", http.StatusNotFound)
+	o := op(operator.ProgrammeWrite, http.MethodPut, "/channels/{id}", "Change a channel code: the picture stays", http.StatusNotFound)
 	web.Write(api, example(o, body), h.putChannel)
-	web.Read(api, op(http.MethodGet, "/channels/{id}/qrcode", "The QR code, asked of WeChat", http.StatusNotFound, http.StatusUnprocessableEntity,
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/channels/{id}/qrcode", "The QR code, asked of WeChat", http.StatusNotFound, http.StatusUnprocessableEntity,
 		http.StatusServiceUnavailable), h.getQRCode)
 }
 

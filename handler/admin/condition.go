@@ -9,6 +9,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 )
 
@@ -80,9 +81,9 @@ type Named struct {
 }
 
 func (h *handler) conditions(api *web.API) {
-	web.Read(api, op(http.MethodPost, "/conditions/check", "Check a condition and say it in words"), h.checkCondition)
-	web.Read(api, op(http.MethodPost, "/audience/count", "Count who meets a condition now"), h.countAudience)
-	web.Read(api, op(http.MethodGet, "/events/kinds", "The kinds of events that rules may name"), h.getKinds)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodPost, "/conditions/check", "Check a condition and say it in words"), h.checkCondition)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodPost, "/audience/count", "Count who meets a condition now"), h.countAudience)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/events/kinds", "The kinds of events that rules may name"), h.getKinds)
 }
 
 func (h *handler) checkCondition(ctx context.Context, in *conditionIn) (*web.Out[Checked], error) {

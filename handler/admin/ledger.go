@@ -194,7 +194,7 @@ type AccountTotal struct {
 const shownMismatches = 100
 
 func (h *handler) verify(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/verify", "Prove the ledger: re-derive every row from the entries"), h.getVerify)
+	web.Read(api, op(operator.Settings, http.MethodGet, "/verify", "Prove the ledger: re-derive every row from the entries"), h.getVerify)
 }
 
 func (h *handler) getVerify(ctx context.Context, _ *web.None) (*web.Out[Verified], error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -50,21 +51,21 @@ type mergeIn struct {
 }
 
 func (h *handler) members(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/members", "People, newest first"), h.getMembers)
-	o := op(http.MethodGet, "/members/{id}", "One page of facts about a person", http.StatusNotFound)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members", "People, newest first"), h.getMembers)
+	o := op(operator.MembersRead, http.MethodGet, "/members/{id}", "One page of facts about a person", http.StatusNotFound)
 	o.Description = "The id of a member who was merged away answers the survivor."
 	web.Read(api, o, h.getMember)
-	web.Read(api, op(http.MethodGet, "/members/{id}/entries", "His ledger, newest first, with the rule behind each line", http.StatusNotFound), h.getEntries)
-	web.Read(api, op(http.MethodGet, "/members/{id}/events", "What he did, newest first", http.StatusNotFound), h.getEvents)
-	web.Read(api, op(http.MethodGet, "/members/{id}/deliveries", "What was sent to him, and why other things were not", http.StatusNotFound), h.getMemberDeliveries)
-	o = post("/members/{id}/adjustments", "Give or take by hand", http.StatusNotFound, http.StatusConflict)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/entries", "His ledger, newest first, with the rule behind each line", http.StatusNotFound), h.getEntries)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/events", "What he did, newest first", http.StatusNotFound), h.getEvents)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/deliveries", "What was sent to him, and why other things were not", http.StatusNotFound), h.getMemberDeliveries)
+	o = post(operator.PointsGrant, "/members/{id}/adjustments", "Give or take by hand", http.StatusNotFound, http.StatusConflict)
 	web.Write(api, example(o, map[string]any{"account": "points", "amount": 100, "memo": "apology for a late parcel"}), h.postAdjustment)
-	web.Write(api, op(http.MethodPut, "/members/{id}/tags/{tag_id}", "Give a tag by hand: no rule takes it", http.StatusNotFound), h.putMemberTag)
-	web.Write(api, op(http.MethodDelete, "/members/{id}/tags/{tag_id}", "Take a tag that was given by hand", http.StatusNotFound), h.deleteMemberTag)
-	o = op(http.MethodPost, "/members/{id}/merge", "Make one person of two", http.StatusNotFound)
+	web.Write(api, op(operator.MembersWrite, http.MethodPut, "/members/{id}/tags/{tag_id}", "Give a tag by hand: no rule takes it", http.StatusNotFound), h.putMemberTag)
+	web.Write(api, op(operator.MembersWrite, http.MethodDelete, "/members/{id}/tags/{tag_id}", "Take a tag that was given by hand", http.StatusNotFound), h.deleteMemberTag)
+	o = op(operator.MembersWrite, http.MethodPost, "/members/{id}/merge", "Make one person of two", http.StatusNotFound)
 	o.Description = "The one who registered first stays; everything of the other goes to him, and tokens of both lead to him. The answer is the survivor."
 	web.Write(api, example(o, map[string]any{"other_id": "2", "reason": "same person, two phones"}), h.postMerge)
-	web.Read(api, op(http.MethodGet, "/accounts", "The accounts that members hold"), h.getAccounts)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/accounts", "The accounts that members hold"), h.getAccounts)
 }
 
 func (h *handler) getMembers(ctx context.Context, in *membersIn) (*web.Out[web.List[Member]], error) {

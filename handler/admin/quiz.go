@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -77,15 +78,15 @@ func quizOf(id int64, b QuizBody) (quiz.View, error) {
 }
 
 func (h *handler) quizzes(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/quizzes", "The last hundred quizzes, newest window first"), h.getQuizzes)
-	web.Read(api, op(http.MethodGet, "/quizzes/{id}", "One quiz", http.StatusNotFound), h.getQuiz)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/quizzes", "The last hundred quizzes, newest window first"), h.getQuizzes)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/quizzes/{id}", "One quiz", http.StatusNotFound), h.getQuiz)
 	body := map[string]any{
 		"question": "猜猜它的主要有效成分是?", "opens_at": "2026-11-24T12:00:00+08:00", "closes_at": "2026-11-24T20:00:00+08:00",
 		"options":     []any{map[string]any{"text": "莓果复合物", "correct": true}, map[string]any{"text": "天然果油"}},
 		"explanation": "莓果复合物帮助双唇锁水。",
 	}
-	web.Write(api, example(post("/quizzes", "Make a quiz"), body), h.postQuiz)
-	web.Write(api, example(op(http.MethodPut, "/quizzes/{id}", "Change a quiz", http.StatusNotFound, http.StatusConflict), body), h.putQuiz)
+	web.Write(api, example(post(operator.ProgrammeWrite, "/quizzes", "Make a quiz"), body), h.postQuiz)
+	web.Write(api, example(op(operator.ProgrammeWrite, http.MethodPut, "/quizzes/{id}", "Change a quiz", http.StatusNotFound, http.StatusConflict), body), h.putQuiz)
 }
 
 func (h *handler) getQuizzes(ctx context.Context, _ *web.None) (*web.Out[web.List[Quiz]], error) {

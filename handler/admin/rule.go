@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/handler/web"
 )
@@ -122,8 +123,8 @@ func (h *handler) definition(d Definition) (reward.Definition, error) {
 }
 
 func (h *handler) rules(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/rules", "The rules, each in words"), h.getRules)
-	web.Read(api, op(http.MethodGet, "/rules/{id}", "One rule", http.StatusNotFound), h.getRule)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/rules", "The rules, each in words"), h.getRules)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/rules/{id}", "One rule", http.StatusNotFound), h.getRule)
 	body := map[string]any{
 		"code": "evening-checkin", "name": "晚间签到", "trigger": "checkin.done",
 		"definition": map[string]any{
@@ -132,8 +133,8 @@ func (h *handler) rules(api *web.API) {
 			"caps":      []any{map[string]any{"period": "day", "times": 1}},
 		},
 	}
-	web.Write(api, example(post("/rules", "Make a rule", http.StatusConflict), body), h.postRule)
-	o := op(http.MethodPut, "/rules/{id}", "Make a new version of a rule", http.StatusNotFound, http.StatusConflict)
+	web.Write(api, example(post(operator.ProgrammeWrite, "/rules", "Make a rule", http.StatusConflict), body), h.postRule)
+	o := op(operator.ProgrammeWrite, http.MethodPut, "/rules/{id}", "Make a new version of a rule", http.StatusNotFound, http.StatusConflict)
 	o.Description = "What happened before keeps the version of its time. enabled: false turns the rule off."
 	web.Write(api, example(o, body), h.putRule)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -82,10 +83,10 @@ type deliveriesIn struct {
 }
 
 func (h *handler) runs(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/broadcasts/{id}/runs", "The runs of a broadcast, newest first", http.StatusNotFound), h.getRuns)
-	web.Read(api, op(http.MethodGet, "/runs/{id}", "One run: people by state, why some were skipped, WeChat's own totals", http.StatusNotFound), h.getRun)
-	web.Read(api, op(http.MethodGet, "/runs/{id}/deliveries", "The people of a run", http.StatusNotFound), h.getDeliveries)
-	web.Write(api, op(http.MethodPost, "/runs/{id}/cancel", "Send to nobody who was not sent to yet", http.StatusNotFound), h.cancelRun)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/broadcasts/{id}/runs", "The runs of a broadcast, newest first", http.StatusNotFound), h.getRuns)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/runs/{id}", "One run: people by state, why some were skipped, WeChat's own totals", http.StatusNotFound), h.getRun)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/runs/{id}/deliveries", "The people of a run", http.StatusNotFound), h.getDeliveries)
+	web.Write(api, op(operator.BroadcastsSend, http.MethodPost, "/runs/{id}/cancel", "Send to nobody who was not sent to yet", http.StatusNotFound), h.cancelRun)
 }
 
 // runRow is the row alone, as the audit log keeps it.

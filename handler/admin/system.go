@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -24,30 +26,30 @@ type Audit struct {
 type Key struct {
 	ID        web.ID   `json:"id"`
 	Name      string   `json:"name" example:"shop"`
-	Scope     string   `json:"scope" example:"open"`
+	Scopes    []string `json:"scopes"`
 	CreatedAt web.Time `json:"created_at"`
 }
 
 // NewKey is an API key as made.
 type NewKey struct {
-	ID    web.ID `json:"id"`
-	Name  string `json:"name" example:"shop"`
-	Scope string `json:"scope" example:"open"`
-	Token string `json:"token" doc:"Shown once"`
+	ID     web.ID   `json:"id"`
+	Name   string   `json:"name" example:"shop"`
+	Scopes []string `json:"scopes"`
+	Token  string   `json:"token" doc:"Shown once"`
 }
 
 type keyIn struct {
 	Body struct {
-		Name  string `json:"name" minLength:"1" maxLength:"64" example:"shop"`
-		Scope string `json:"scope" enum:"admin,open" example:"open"`
+		Name   string   `json:"name" minLength:"1" maxLength:"64" example:"shop"`
+		Scopes []string `json:"scopes" minItems:"1" maxItems:"32" example:"open.behaviors.write,open.members.read" doc:"Rights, or admin for all of them, or open for those of the open API. Nobody gives more than he holds."`
 	}
 }
 
 func (h *handler) system(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/audits", "Who changed what, newest first, with before and after"), h.getAudits)
-	web.Read(api, op(http.MethodGet, "/api-keys", "The API keys, without their tokens"), h.getKeys)
-	web.Write(api, post("/api-keys", "Make an API key", http.StatusConflict), h.postKey)
-	web.Write(api, op(http.MethodDelete, "/api-keys/{id}", "End an API key at once", http.StatusNotFound), h.deleteKey)
+	web.Read(api, op(operator.AuditRead, http.MethodGet, "/audits", "Who changed what, newest first, with before and after"), h.getAudits)
+	web.Read(api, op(operator.Operators, http.MethodGet, "/api-keys", "The API keys, without their tokens"), h.getKeys)
+	web.Write(api, post(operator.Operators, "/api-keys", "Make an API key", http.StatusConflict), h.postKey)
+	web.Write(api, op(operator.Operators, http.MethodDelete, "/api-keys/{id}", "End an API key at once", http.StatusNotFound), h.deleteKey)
 	h.verify(api)
 }
 
@@ -68,15 +70,17 @@ func (h *handler) getAudits(ctx context.Context, in *struct{ web.Paging }) (*web
 
 func (h *handler) getKeys(ctx context.Context, _ *web.None) (*web.Out[web.List[Key]], error) {
 	rows, err := h.Operators.Keys(ctx)
-	return listed(rows, func(k model.APIKey) Key { return Key{web.IDOf(k.ID), k.Name, k.Scope, web.At(k.CreatedAt)} }), err
+	return listed(rows, func(k model.APIKey) Key {
+		return Key{web.IDOf(k.ID), k.Name, strings.Fields(k.Scopes), web.At(k.CreatedAt)}
+	}), err
 }
 
 func (h *handler) postKey(ctx context.Context, in *keyIn) (*web.Out[NewKey], error) {
-	k, err := h.Operators.CreateKey(ctx, web.Actor(ctx), in.Body.Name, in.Body.Scope)
+	k, err := h.Operators.CreateKey(ctx, web.Caller(ctx), in.Body.Name, in.Body.Scopes)
 	if err != nil {
 		return nil, err
 	}
-	return &web.Out[NewKey]{Body: NewKey{web.IDOf(k.ID), k.Name, k.Scope, k.Token}}, nil
+	return &web.Out[NewKey]{Body: NewKey{web.IDOf(k.ID), k.Name, k.Scopes, k.Token}}, nil
 }
 
 func (h *handler) deleteKey(ctx context.Context, in *byID) (*web.None, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -103,14 +104,14 @@ type memberTagOut struct {
 }
 
 func (h *handler) tags(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/tag-groups", "Tag groups in their order"), h.getTagGroups)
-	web.Write(api, post("/tag-groups", "Make a tag group", http.StatusConflict), h.postTagGroup)
-	web.Read(api, op(http.MethodGet, "/tags", "All tags with how many hold each"), h.getTags)
-	web.Write(api, post("/tags", "Make a tag", http.StatusConflict), h.postTag)
-	web.Read(api, op(http.MethodGet, "/auto-tags", "The rules that set tags by themselves"), h.getAutoTags)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/tag-groups", "Tag groups in their order"), h.getTagGroups)
+	web.Write(api, post(operator.ProgrammeWrite, "/tag-groups", "Make a tag group", http.StatusConflict), h.postTagGroup)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/tags", "All tags with how many hold each"), h.getTags)
+	web.Write(api, post(operator.ProgrammeWrite, "/tags", "Make a tag", http.StatusConflict), h.postTag)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/auto-tags", "The rules that set tags by themselves"), h.getAutoTags)
 	body := map[string]any{"tag_id": "1", "name": "聊天提到海报", "condition": map[string]any{"leaf": "event.text", "contains_any": []string{"海报"}}}
-	web.Write(api, example(post("/auto-tags", "Make a rule that sets a tag"), body), h.postAutoTag)
-	o := op(http.MethodPut, "/auto-tags/{id}", "Change a rule that sets a tag", http.StatusNotFound)
+	web.Write(api, example(post(operator.ProgrammeWrite, "/auto-tags", "Make a rule that sets a tag"), body), h.postAutoTag)
+	o := op(operator.ProgrammeWrite, http.MethodPut, "/auto-tags/{id}", "Change a rule that sets a tag", http.StatusNotFound)
 	o.Description = "It keeps its tag."
 	web.Write(api, example(o, body), h.putAutoTag)
 }

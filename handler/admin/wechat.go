@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/siyu-scrm/siyu/app/inbox"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -58,11 +59,11 @@ type inboxIn struct {
 }
 
 func (h *handler) wechat(api *web.API) {
-	web.Read(api, op(http.MethodGet, "/wechat/accounts", "The accounts of the settings"), h.getWeChatAccounts)
-	web.Read(api, op(http.MethodGet, "/wechat/templates", "The subscribe-message templates of a mini-program", http.StatusUnprocessableEntity,
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/wechat/accounts", "The accounts of the settings"), h.getWeChatAccounts)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/wechat/templates", "The subscribe-message templates of a mini-program", http.StatusUnprocessableEntity,
 		http.StatusServiceUnavailable), h.getTemplates)
-	web.Read(api, op(http.MethodGet, "/inbox", "The pushes that came in, newest first"), h.getInbox)
-	web.Write(api, op(http.MethodPost, "/inbox/{id}/replay", "Run a push again that failed", http.StatusNotFound, http.StatusConflict), h.replayPush)
+	web.Read(api, op(operator.Settings, http.MethodGet, "/inbox", "The pushes that came in, newest first"), h.getInbox)
+	web.Write(api, op(operator.Settings, http.MethodPost, "/inbox/{id}/replay", "Run a push again that failed", http.StatusNotFound, http.StatusConflict), h.replayPush)
 }
 
 func (h *handler) getWeChatAccounts(context.Context, *web.None) (*web.Out[web.List[Account]], error) {

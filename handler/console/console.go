@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -22,6 +23,7 @@ type Console struct {
 	app    *app.App
 	report *report.Service
 	qr     tickets
+	needs  map[string]operator.Right // of pages, by their path below the root
 }
 
 // page is a handler whose error is answered as a page.
@@ -29,7 +31,7 @@ type page func(*gin.Context) error
 
 // Mount registers the console's routes.
 func Mount(s *web.Server, a *app.App) {
-	con := &Console{app: a, report: report.New(a.DB, a.Clock, a.Zone)}
+	con := &Console{app: a, report: report.New(a.DB, a.Clock, a.Zone), needs: map[string]operator.Right{}}
 	open := s.Engine.Group(root, web.ConsoleSecurity(), chosenLanguage)
 	open.GET("/login", answer(con.loginPage))
 	open.POST("/login", answer(con.login))
@@ -38,53 +40,66 @@ func Mount(s *web.Server, a *app.App) {
 
 	in := open.Group("", con.signedIn)
 	for _, r := range con.routes() {
-		in.Handle(r.method, r.path, answer(r.page))
+		in.Handle(r.method, r.path, allowed(r.right), answer(r.page))
+		if r.method == http.MethodGet {
+			con.needs[r.path] = r.right
+		}
 	}
 }
 
+// route is a page or an action for who holds the right.
 type route struct {
 	method, path string
+	right        operator.Right
 	page         page
+}
+
+func allowed(r operator.Right) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := web.Allow(c.Request.Context(), r); err != nil {
+			web.Fail(c, err)
+		}
+	}
 }
 
 func (con *Console) routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
-		{get, "", con.dashboard},
-		{get, "/members", con.members},
-		{get, "/members/:id", con.member},
-		{post, "/members/:id/points", con.adjust},
-		{post, "/members/:id/tags", con.setTag},
-		{get, "/tags", con.tags},
-		{post, "/tags", con.createTag},
-		{post, "/tags/groups", con.createGroup},
-		{get, "/autotags", con.autoTags},
-		{get, "/autotags/:id", con.autoTag},
-		{post, "/autotags/:id", con.saveAutoTag},
-		{get, "/rules", con.rules},
-		{get, "/rules/:id", con.rule},
-		{post, "/rules/:id", con.saveRule},
-		{get, "/quizzes", con.quizzes},
-		{get, "/quizzes/:id", con.quiz},
-		{post, "/quizzes/:id", con.saveQuiz},
-		{get, "/channels", con.channels},
-		{get, "/channels/:id", con.channel},
-		{post, "/channels/:id", con.saveChannel},
-		{get, "/channels/:id/qr.png", con.channelQR},
-		{get, "/broadcasts", con.broadcasts},
-		{get, "/broadcasts/new", con.editBroadcast},
-		{get, "/broadcasts/:id", con.broadcast},
-		{post, "/broadcasts/:id", con.saveBroadcast},
-		{get, "/broadcasts/:id/edit", con.editBroadcast},
-		{post, "/broadcasts/:id/run", con.runBroadcast},
-		{post, "/broadcasts/:id/pause", con.pauseBroadcast},
-		{get, "/runs/:id", con.run},
-		{get, "/runs/:id/live.json", con.runLive},
-		{post, "/runs/:id/pause", con.pauseRun},
-		{post, "/runs/:id/cancel", con.cancelRun},
-		{get, "/pushes", con.pushes},
-		{post, "/pushes/:id/replay", con.replayPush},
-		{get, "/audit", con.audit},
+		{get, "", operator.ProgrammeRead, con.dashboard},
+		{get, "/members", operator.MembersRead, con.members},
+		{get, "/members/:id", operator.MembersRead, con.member},
+		{post, "/members/:id/points", operator.PointsGrant, con.adjust},
+		{post, "/members/:id/tags", operator.MembersWrite, con.setTag},
+		{get, "/tags", operator.ProgrammeRead, con.tags},
+		{post, "/tags", operator.ProgrammeWrite, con.createTag},
+		{post, "/tags/groups", operator.ProgrammeWrite, con.createGroup},
+		{get, "/autotags", operator.ProgrammeRead, con.autoTags},
+		{get, "/autotags/:id", operator.ProgrammeRead, con.autoTag},
+		{post, "/autotags/:id", operator.ProgrammeWrite, con.saveAutoTag},
+		{get, "/rules", operator.ProgrammeRead, con.rules},
+		{get, "/rules/:id", operator.ProgrammeRead, con.rule},
+		{post, "/rules/:id", operator.ProgrammeWrite, con.saveRule},
+		{get, "/quizzes", operator.ProgrammeRead, con.quizzes},
+		{get, "/quizzes/:id", operator.ProgrammeRead, con.quiz},
+		{post, "/quizzes/:id", operator.ProgrammeWrite, con.saveQuiz},
+		{get, "/channels", operator.ProgrammeRead, con.channels},
+		{get, "/channels/:id", operator.ProgrammeRead, con.channel},
+		{post, "/channels/:id", operator.ProgrammeWrite, con.saveChannel},
+		{get, "/channels/:id/qr.png", operator.ProgrammeRead, con.channelQR},
+		{get, "/broadcasts", operator.ProgrammeRead, con.broadcasts},
+		{get, "/broadcasts/new", operator.ProgrammeRead, con.editBroadcast},
+		{get, "/broadcasts/:id", operator.ProgrammeRead, con.broadcast},
+		{post, "/broadcasts/:id", operator.BroadcastsSend, con.saveBroadcast},
+		{get, "/broadcasts/:id/edit", operator.ProgrammeRead, con.editBroadcast},
+		{post, "/broadcasts/:id/run", operator.BroadcastsSend, con.runBroadcast},
+		{post, "/broadcasts/:id/pause", operator.BroadcastsSend, con.pauseBroadcast},
+		{get, "/runs/:id", operator.MembersRead, con.run},
+		{get, "/runs/:id/live.json", operator.MembersRead, con.runLive},
+		{post, "/runs/:id/pause", operator.BroadcastsSend, con.pauseRun},
+		{post, "/runs/:id/cancel", operator.BroadcastsSend, con.cancelRun},
+		{get, "/pushes", operator.Settings, con.pushes},
+		{post, "/pushes/:id/replay", operator.Settings, con.replayPush},
+		{get, "/audit", operator.AuditRead, con.audit},
 	}
 }
 
@@ -96,7 +111,7 @@ func answer(p page) gin.HandlerFunc {
 	}
 }
 
-// menu is the navigation: the key of each entry and its path below the root.
+// menu is the navigation: the key of each entry and its path below the root. Who may not see the page does not see the entry.
 var menu = []struct{ key, path string }{
 	{"dashboard", ""},
 	{"members", "/members"},

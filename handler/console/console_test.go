@@ -134,6 +134,7 @@ func TestLogin(t *testing.T) {
 			res = b.post("/console/login", "login", "demo", "password", "hunter22")
 		}
 		require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
+		require.Regexp(t, `^[1-9][0-9]?$`, res.Header.Get("Retry-After"))
 	})
 	t.Run("OpensASessionWhoseCookieScriptsCannotReadAndLogoutEndsIt", func(t *testing.T) {
 		t.Parallel()

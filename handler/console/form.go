@@ -101,6 +101,9 @@ func (f *Form) refuse(c *gin.Context, e *errs.Error) {
 		f.Path = f.Field
 	}
 	f.Key = rand.Text()
+	if after, ok := e.Args["retry_after"].(int); ok {
+		c.Header("Retry-After", strconv.Itoa(after))
+	}
 }
 
 // controls are those of inputs that have another name in the use case.

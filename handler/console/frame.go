@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/templates"
 )
@@ -23,7 +24,12 @@ type Frame struct {
 	Now     time.Time
 	Frozen  bool // the sandbox's clock
 	Zone    string
+
+	caller operator.Caller
 }
+
+// May reports whether the operator holds the right, for what pages offer: {{if .May "programme.write"}}.
+func (f Frame) May(right string) bool { return f.caller.May(operator.Right(right)) }
 
 // Entry is a line of the navigation.
 type Entry struct {
@@ -46,7 +52,11 @@ func (con *Console) frame(c *gin.Context, title string) Frame {
 	if op := operatorOf(c); op != nil {
 		f.Login = op.Login
 		active := entry(c.Request.URL.Path)
+		f.caller = web.Caller(c.Request.Context())
 		for _, m := range menu {
+			if !f.caller.May(con.needs[m.path]) {
+				continue
+			}
 			f.Menu = append(f.Menu, Entry{m.key, root + m.path, m.key == active})
 		}
 	}

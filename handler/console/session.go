@@ -83,7 +83,7 @@ func (con *Console) signedIn(c *gin.Context) {
 		return
 	}
 	c.Set(operatorKey, op)
-	web.SetActor(c.Request.Context(), fmt.Sprintf("operator:%d", op.ID))
+	web.SetCaller(c.Request.Context(), operator.Caller{Name: fmt.Sprintf("operator:%d", op.ID), Rights: operator.Role(op.Role).Rights()})
 }
 
 func askLogin(c *gin.Context) {

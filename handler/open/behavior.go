@@ -11,6 +11,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -69,7 +70,7 @@ type Grant struct {
 }
 
 func (h *handler) behaviors(api *web.API) {
-	o := op(http.MethodPost, "/behaviors", "Record what a member did elsewhere", http.StatusNotFound, http.StatusConflict)
+	o := op(operator.OpenBehaviors, http.MethodPost, "/behaviors", "Record what a member did elsewhere", http.StatusNotFound, http.StatusConflict)
 	o.Description = "201 for a new one, 200 for a repeat of the key with the same content, 409 for the key with another content. Who has not registered yet is recorded and earns nothing."
 	o.DefaultStatus = http.StatusCreated
 	o.Responses = map[string]*huma.Response{"200": {Description: "It was recorded before"}}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 )
 
@@ -32,7 +33,7 @@ type Balances struct {
 }
 
 func (h *handler) members(api *web.API) {
-	o := op(http.MethodGet, "/members/by", "Find a person by number, unionid, or openid and account", http.StatusNotFound)
+	o := op(operator.OpenMembers, http.MethodGet, "/members/by", "Find a person by number, unionid, or openid and account", http.StatusNotFound)
 	web.Read(api, o, h.getMember)
 }
 

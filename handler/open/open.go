@@ -17,16 +17,16 @@ type handler struct{ *app.App }
 // Routes registers the open API.
 func Routes(s *web.Server, a *app.App) {
 	h := &handler{a}
-	api := s.API("/open/v1", "open", "What the brand's other systems push and ask, with an API key of scope open or admin.",
-		web.KeyAuth(a.Operators, operator.ScopeOpen))
+	api := s.API("/open/v1", "open", "What the brand's other systems push and ask, with an API key of scope open, or of single rights.",
+		web.KeyAuth(a.Operators))
 	h.behaviors(api)
 	h.members(api)
 }
 
-// op describes an operation with the refusals that it may answer.
-func op(method, path, summary string, more ...int) huma.Operation {
+// op describes an operation with the right that it asks for and the refusals that it may answer.
+func op(right operator.Right, method, path, summary string, more ...int) huma.Operation {
 	return huma.Operation{
-		Method: method, Path: path, Summary: summary,
+		Method: method, Path: path, Summary: summary, Security: web.Needs(right),
 		Errors: append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}, more...),
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/operator"
 )
 
 // API registers operations under one prefix, with one tag and one kind of credential. All share one OpenAPI document.
@@ -85,8 +86,19 @@ func (a *API) complete(op huma.Operation) huma.Operation {
 	if op.Security == nil && a.auth.Scheme != "" {
 		op.Security = []map[string][]string{{a.auth.Scheme: {}}}
 	}
+	if _, ok := rightOf(&op); !ok && a.auth.Scheme == keyScheme {
+		panic("web: " + op.Method + " " + op.Path + " does not say which right it needs")
+	}
 	op.Middlewares = slices.Concat(huma.Middlewares{a.authenticate, a.readBody}, op.Middlewares)
 	return op
+}
+
+// rightOf is the right that an operation asks for.
+func rightOf(op *huma.Operation) (r operator.Right, ok bool) {
+	if len(op.Security) != 1 || len(op.Security[0][keyScheme]) != 1 {
+		return "", false
+	}
+	return operator.Right(op.Security[0][keyScheme][0]), true
 }
 
 var notWord = regexp.MustCompile(`[^a-z0-9]+`)
@@ -105,6 +117,12 @@ func (a *API) authenticate(hc huma.Context, next func(huma.Context)) {
 	if err := a.auth.Check(hc.Context(), strings.TrimSpace(token)); err != nil {
 		a.fail(hc, err)
 		return
+	}
+	if right, ok := rightOf(hc.Operation()); ok {
+		if err := Allow(hc.Context(), right); err != nil {
+			a.fail(hc, err)
+			return
+		}
 	}
 	next(hc)
 }

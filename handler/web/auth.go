@@ -14,18 +14,23 @@ type Auth struct {
 	Check  func(ctx context.Context, token string) error
 }
 
-// KeyAuth lets the holder of an API key with the scope in.
-func KeyAuth(ops *operator.Service, scope string) Auth {
+// keyScheme is the name of API keys in the document.
+const keyScheme = "key"
+
+// Needs is the Security of an operation that asks for a right, in the OpenAPI document and of the caller.
+func Needs(r operator.Right) []map[string][]string {
+	return []map[string][]string{{keyScheme: {string(r)}}}
+}
+
+// KeyAuth lets the holders of API keys in. Each operation says with Needs which right it asks for.
+func KeyAuth(ops *operator.Service) Auth {
 	return Auth{
-		Scheme: scope,
-		About:  "An API key with the scope " + scope + ". The first start writes an admin key into data/admin.token.",
+		Scheme: keyScheme,
+		About:  "An API key. Each operation names the right that it asks for; a key's scopes are rights, admin (all) or open (those of the open API). The first start writes an admin key into data/admin.token.",
 		Check: func(ctx context.Context, token string) error {
-			key, err := ops.Key(ctx, token, scope)
-			if err != nil {
-				return err
-			}
-			SetActor(ctx, fmt.Sprintf("key:%d", key.ID))
-			return nil
+			caller, err := ops.Key(ctx, token)
+			SetCaller(ctx, caller)
+			return err
 		},
 	}
 }
@@ -45,7 +50,7 @@ func MemberAuth(tokens *Tokens, check func(ctx context.Context, memberID int64, 
 				return err
 			}
 			r := requestOf(ctx)
-			r.member, r.actor = id, fmt.Sprintf("member:%d", id)
+			r.member, r.caller.Name = id, fmt.Sprintf("member:%d", id)
 			return nil
 		},
 	}

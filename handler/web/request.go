@@ -8,13 +8,15 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/templates"
 )
 
-// request is what the handlers of one request know of it. The access log reads actor after them.
+// request is what the handlers of one request know of it. The access log reads the caller after them.
 type request struct {
 	id, lang string
-	actor    string // "member:7", "key:5", "operator:2"; "" while nobody is known
+	caller   operator.Caller // Name "member:7", "key:5", "operator:2"; "" while nobody is known. Members have no rights
 	member   int64
 	log      *slog.Logger
 }
@@ -38,8 +40,8 @@ func Lang(ctx context.Context) string { return requestOf(ctx).lang }
 
 // Actor is who calls: "member:7", "key:5" or "operator:2"; "anonymous" before a login.
 func Actor(ctx context.Context) string {
-	if a := requestOf(ctx).actor; a != "" {
-		return a
+	if name := requestOf(ctx).caller.Name; name != "" {
+		return name
 	}
 	return "anonymous"
 }
@@ -47,11 +49,22 @@ func Actor(ctx context.Context) string {
 // MemberID is the signed-in member; 0 on routes that need none.
 func MemberID(ctx context.Context) int64 { return requestOf(ctx).member }
 
-// SetActor says who calls, for the log and the audit. The console's login uses it; the APIs have done it already.
-func SetActor(ctx context.Context, actor string) {
+// Caller is who calls, with his rights.
+func Caller(ctx context.Context) operator.Caller { return requestOf(ctx).caller }
+
+// SetCaller says who calls. The console's login uses it; the APIs have done it already.
+func SetCaller(ctx context.Context, c operator.Caller) {
 	if r := requestOf(ctx); r != nobody {
-		r.actor = actor
+		r.caller = c
 	}
+}
+
+// Allow refuses a caller without the right with errs.Forbidden, naming it.
+func Allow(ctx context.Context, r operator.Right) error {
+	if Caller(ctx).May(r) {
+		return nil
+	}
+	return errs.New(errs.Forbidden, "web.forbidden", "right", string(r))
 }
 
 // SetLang overrules Accept-Language: the console lets the user choose.

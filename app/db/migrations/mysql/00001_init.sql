@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS `api_keys` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `name` varchar(64) NOT NULL,
   `token_hash` varchar(64) NOT NULL,
-  `scope` varchar(16) NOT NULL,
+  `scopes` varchar(512) NOT NULL,
   `created_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `idx_api_keys_name` (`name`),

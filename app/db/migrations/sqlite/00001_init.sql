@@ -7,7 +7,7 @@ CREATE TABLE `operators` (`id` integer PRIMARY KEY AUTOINCREMENT,`login` text NO
 CREATE UNIQUE INDEX `idx_operators_login` ON `operators`(`login`);
 CREATE TABLE `sessions` (`token_hash` text,`operator_id` integer NOT NULL,`expires_at` datetime NOT NULL,PRIMARY KEY (`token_hash`));
 CREATE INDEX `idx_sessions_operator_id` ON `sessions`(`operator_id`);
-CREATE TABLE `api_keys` (`id` integer PRIMARY KEY AUTOINCREMENT,`name` text NOT NULL,`token_hash` text NOT NULL,`scope` text NOT NULL,`created_at` datetime NOT NULL);
+CREATE TABLE `api_keys` (`id` integer PRIMARY KEY AUTOINCREMENT,`name` text NOT NULL,`token_hash` text NOT NULL,`scopes` text NOT NULL,`created_at` datetime NOT NULL);
 CREATE UNIQUE INDEX `idx_api_keys_token_hash` ON `api_keys`(`token_hash`);
 CREATE UNIQUE INDEX `idx_api_keys_name` ON `api_keys`(`name`);
 CREATE TABLE `audits` (`id` integer PRIMARY KEY AUTOINCREMENT,`actor` text NOT NULL,`action` text NOT NULL,`object` text NOT NULL,`before_json` text NOT NULL,`after_json` text NOT NULL,`at` datetime NOT NULL);

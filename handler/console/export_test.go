@@ -1,0 +1,12 @@
+package console
+
+import "github.com/siyu-scrm/siyu/app/operator"
+
+// Needs is the right that each page and action behind the login asks for, by method and pattern.
+func Needs() map[string]operator.Right {
+	out := map[string]operator.Right{}
+	for _, r := range (&Console{}).routes() {
+		out[r.method+" "+root+r.path] = r.right
+	}
+	return out
+}
