@@ -84,7 +84,7 @@ func New(d Deps) *App {
 	a.Tags = tag.New(d.DB, d.Clock, a.Events, a.Conditions)
 	a.Rewards = reward.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Book, a.Tags)
 	a.Channels = channel.New(d.DB, d.Clock, a.Tags)
-	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
+	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Book)
 	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
 	quietFrom, quietTo := d.Config.Quiet()
 	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{

@@ -23,6 +23,8 @@ func TestAdmin(t *testing.T) {
 	w.oneMember(aliceID, tagID, ruleID, channelID)
 	w.broadcasts(aliceID, tagID)
 	w.rest()
+	w.admin(200, "GET", "/checkins/settings", nil)
+	w.admin(200, "PUT", "/checkins/settings", object{"makeup_limit": 3, "makeup_reach": 7, "makeup_price": 10})
 	w.everyChangeIsAudited()
 
 	for _, o := range w.operations() {
@@ -230,5 +232,6 @@ func (w *world) everyChangeIsAudited() {
 		"channel.create": 1, "channel.update": 1, "rule.create": 1, "rule.update": 1, "quiz.create": 1, "quiz.update": 1,
 		"member.adjust": 2, "member.tag": 1, "member.untag": 1, "member.merge": 1,
 		"broadcast.create": 2, "broadcast.update": 1, "broadcast.pause": 1, "broadcast.resume": 1, "broadcast.run": 1, "broadcast.delete": 1, "run.cancel": 1,
+		"checkin.settings": 1,
 	}, done)
 }

@@ -26,6 +26,7 @@ const (
 	EventMessage    = "message.received"
 	EventMenu       = "menu.clicked"
 	EventCheckin    = "checkin.done"
+	EventMakeup     = "checkin.made_up" // a missed day was bought back; its streak earns, by the rules on check-ins
 	EventQuiz       = "quiz.answered"
 	EventTag        = "tag.changed"
 	EventBehavior   = "behavior" // pushed by other systems; Data holds action

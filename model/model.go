@@ -12,7 +12,7 @@ func All() []any {
 		&Account{}, &Balance{}, &Lot{}, &Entry{}, &LotMove{},
 		&TagGroup{}, &Tag{}, &TagHold{}, &TagChange{}, &AutoTag{}, &TagFlip{},
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{},
-		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
+		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
 		&Broadcast{}, &Inbox{},
 	}

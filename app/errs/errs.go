@@ -28,6 +28,7 @@ const (
 	WeChatRefused    Code = "WECHAT_REFUSED"  // WeChat answered an error; details hold errcode
 	NotMember        Code = "NOT_MEMBER"
 	AlreadyCheckedIn Code = "ALREADY_CHECKED_IN"
+	MakeupLimit      Code = "MAKEUP_LIMIT"
 	QuizClosed       Code = "QUIZ_CLOSED"
 	AlreadyAnswered  Code = "ALREADY_ANSWERED"
 	LimitReached     Code = "LIMIT_REACHED"

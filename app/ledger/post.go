@@ -215,13 +215,16 @@ func (j *job) earn(pg *page, s *sheet, e model.Entry, p Posting) (*line, error) 
 }
 
 // covers refuses a price that is more than is usable now.
-func (s *sheet) covers(price int64) error {
-	short := price - s.Available
+func (s *sheet) covers(price int64) error { return Covers(s.Account, s.Available, price) }
+
+// Covers is what a spending of the price is refused with where so much is usable: errs.PointsDebt, errs.Insufficient, or nil.
+func Covers(account string, available, price int64) error {
+	short := price - available
 	switch {
-	case s.Available < 0:
-		return errs.New(errs.PointsDebt, "ledger.debt", "account", s.Account, "debt", -s.Available, "short_by", short)
+	case available < 0:
+		return errs.New(errs.PointsDebt, "ledger.debt", "account", account, "debt", -available, "short_by", short)
 	case short > 0:
-		return errs.New(errs.Insufficient, "ledger.insufficient", "account", s.Account, "balance", s.Available, "short_by", short)
+		return errs.New(errs.Insufficient, "ledger.insufficient", "account", account, "balance", available, "short_by", short)
 	}
 	return nil
 }

@@ -115,12 +115,7 @@ func amount(s Spec, ev *model.Event) int64 {
 		}
 		return s.Amount * n
 	case Streak:
-		n := number(ev, "streak")
-		for _, step := range s.Table {
-			if int64(step.Days) == n {
-				return step.Amount
-			}
-		}
+		return s.reached(number(ev, "streak"))
 	}
 	return 0
 }

@@ -30,6 +30,7 @@ type Spec struct {
 	Amount  int64  `json:"amount,omitempty"`  // fixed: as it is; per_unit: per unit of Field
 	Field   string `json:"field,omitempty"`   // per_unit: field of the event's data that is counted
 	Table   []Step `json:"table,omitempty"`   // streak: what each length of the streak earns
+	Cycle   int    `json:"cycle,omitempty"`   // streak: the table starts over after so many days; 0 = never
 	TagID   int64  `json:"tag_id,string,omitempty"`
 }
 
@@ -119,6 +120,9 @@ func (g *Spec) check(at string, accounts []string) error {
 		}
 		return nil
 	}
+	if g.Cycle != 0 && g.Kind != Streak {
+		return errs.Field(at+".cycle", "reward.cycle", "days", 0, "limit", 366)
+	}
 	if !slices.Contains(accounts, g.Account) {
 		return errs.Field(at+".account", "reward.account", "accounts", strings.Join(accounts, ", "))
 	}
@@ -133,6 +137,9 @@ func (g *Spec) check(at string, accounts []string) error {
 	case Streak:
 		if len(g.Table) == 0 || len(g.Table) > 100 {
 			return errs.Field(at+".table", "reward.table", "limit", 100)
+		}
+		if last := g.Table[len(g.Table)-1].Days; g.Cycle < 0 || g.Cycle > 366 || g.Cycle > 0 && g.Cycle < last {
+			return errs.Field(at+".cycle", "reward.cycle", "days", last, "limit", 366)
 		}
 		for i, s := range g.Table {
 			if s.Days <= 0 || s.Amount <= 0 || s.Amount > maxAmount || i > 0 && s.Days <= g.Table[i-1].Days {

@@ -42,6 +42,9 @@ func (s *Service) sentence(ctx context.Context, tx *gorm.DB, lang, trigger strin
 			for _, step := range g.Table {
 				parts = append(parts, templates.T(lang, "rule.grant.streak", map[string]any{"days": step.Days, "account": account(g.Account), "amount": step.Amount}))
 			}
+			if g.Cycle > 0 {
+				parts = append(parts, templates.T(lang, "rule.grant.cycle", map[string]any{"days": g.Cycle}))
+			}
 		default:
 			parts = append(parts, templates.T(lang, "rule.grant."+string(g.Kind), map[string]any{"account": account(g.Account), "amount": g.Amount, "field": g.Field}))
 		}

@@ -27,6 +27,7 @@ type Grant struct {
 	Amount  int64      `json:"amount,omitempty" example:"5" doc:"fixed: as it is; per_unit: per unit of field"`
 	Field   string     `json:"field,omitempty" maxLength:"64" doc:"per_unit: the field of the event's data that is counted"`
 	Table   []Step     `json:"table,omitempty" doc:"streak: what each length of the streak earns"`
+	Cycle   int        `json:"cycle,omitempty" minimum:"0" maximum:"366" example:"7" doc:"streak: the table starts over after so many days; 0: never"`
 	TagID   OptionalID `json:"tag_id,omitempty" doc:"tag: which"`
 }
 
@@ -85,7 +86,7 @@ func ruleView(lang string, r reward.Rule) Rule {
 		},
 	}
 	for i, g := range r.Definition.Grants {
-		v.Definition.Grants[i] = Grant{Kind: string(g.Kind), Account: g.Account, Amount: g.Amount, Field: g.Field, TagID: optionalID(g.TagID)}
+		v.Definition.Grants[i] = Grant{Kind: string(g.Kind), Account: g.Account, Amount: g.Amount, Field: g.Field, Cycle: g.Cycle, TagID: optionalID(g.TagID)}
 		for _, s := range g.Table {
 			v.Definition.Grants[i].Table = append(v.Definition.Grants[i].Table, Step(s))
 		}
@@ -110,7 +111,7 @@ func (h *handler) definition(d Definition) (reward.Definition, error) {
 		return out, err
 	}
 	for _, g := range d.Grants {
-		spec := reward.Spec{Kind: reward.Kind(g.Kind), Account: g.Account, Amount: g.Amount, Field: g.Field, TagID: web.ID(g.TagID).Int()}
+		spec := reward.Spec{Kind: reward.Kind(g.Kind), Account: g.Account, Amount: g.Amount, Field: g.Field, Cycle: g.Cycle, TagID: web.ID(g.TagID).Int()}
 		for _, s := range g.Table {
 			spec.Table = append(spec.Table, reward.Step(s))
 		}

@@ -50,6 +50,9 @@ func writeGrants(v url.Values, grants []reward.Spec) bool {
 			v.Set(field, fmt.Sprint(g.Amount))
 		case g.Kind == reward.Streak && !v.Has("streak_account"):
 			v.Set("streak_account", g.Account)
+			if g.Cycle > 0 {
+				v.Set("streak_cycle", fmt.Sprint(g.Cycle))
+			}
 			for _, s := range g.Table {
 				v.Add("step_days", fmt.Sprint(s.Days))
 				v.Add("step_amount", fmt.Sprint(s.Amount))
@@ -128,6 +131,14 @@ func readStreak(f *Form, d *reward.Definition, _ clock.Zone) error {
 	}
 	if len(spec.Table) > 0 {
 		f.from(grantPath(d), "step_days")
+		f.from(grantPath(d)+".cycle", "streak_cycle")
+		if f.Get("streak_cycle") != "" {
+			n, err := f.Number("streak_cycle")
+			if err != nil {
+				return err
+			}
+			spec.Cycle = int(n)
+		}
 		d.Grants = append(d.Grants, spec)
 	}
 	return nil

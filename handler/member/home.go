@@ -44,7 +44,7 @@ func (h *handler) getHome(ctx context.Context, _ *web.None) (*web.Out[home], err
 		return nil, err
 	}
 	out := home{
-		Stamped: web.Stamp(h.Clock), Missing: missing, Balance: balance(views), Accounts: accounts(ctx, views), Checkin: calendar(c), Quizzes: quizzes(open),
+		Stamped: web.Stamp(h.Clock), Missing: missing, Balance: balance(views), Accounts: accounts(ctx, views), Checkin: calendar(ctx, c), Quizzes: quizzes(open),
 	}
 	if m.Joined() {
 		v := h.view(m)

@@ -20,6 +20,7 @@ var statuses = map[errs.Code]int{
 	errs.NotFound:         http.StatusNotFound,
 	errs.Conflict:         http.StatusConflict,
 	errs.AlreadyCheckedIn: http.StatusConflict,
+	errs.MakeupLimit:      http.StatusConflict,
 	errs.AlreadyAnswered:  http.StatusConflict,
 	errs.QuizClosed:       http.StatusConflict,
 	errs.LimitReached:     http.StatusConflict,

@@ -368,6 +368,14 @@ CREATE TABLE IF NOT EXISTS `checkins` (
   PRIMARY KEY (`id`),
   UNIQUE KEY `uq_checkin` (`member_id`,`day`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `checkin_settings` (
+  `id` bigint NOT NULL,
+  `makeup_limit` bigint NOT NULL,
+  `makeup_reach` bigint NOT NULL,
+  `makeup_price` bigint NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `quizzes` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `question` varchar(1000) NOT NULL,
