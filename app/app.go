@@ -127,6 +127,12 @@ func (a *App) register() {
 	}
 }
 
+// Seal closes the registries, before the app serves: a later entry is a mistake of the code, and panics.
+func (a *App) Seal() {
+	a.Events.Seal()
+	a.Members.Seal()
+}
+
 // Prepare brings the database up to date: schema, the check of the key, and what every first start makes.
 func (a *App) Prepare(ctx context.Context) error {
 	if err := a.DB.Migrate(ctx); err != nil {

@@ -9,8 +9,10 @@ import (
 
 	"github.com/siyu-scrm/siyu/app"
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/db/dbtest"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -49,4 +51,14 @@ func TestFirstStart(t *testing.T) {
 			require.Equal(t, want, start())
 		})
 	}
+}
+
+func TestRegistries(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	w.Seal()
+	require.Panics(t, func() { w.Events.Follow(nil) })
+	require.Panics(t, func() { w.Events.Later("member.followed", nil) })
+	require.Panics(t, func() { w.Members.AddPart(member.Part{}) })
+	require.Panics(t, func() { w.Conditions.Register(condition.Leaf{Name: "late"}) })
 }

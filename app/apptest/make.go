@@ -30,7 +30,7 @@ func (w *World) Touched(account, openID string) int64 {
 	w.T.Helper()
 	var id int64
 	w.Tx(func(_ context.Context, tx *gorm.DB) error {
-		i, _, err := w.Members.TouchTx(tx, account, account, openID, w.Now())
+		i, _, err := w.Members.TouchTx(tx, nil, account, account, openID, w.Now())
 		if err == nil {
 			id = i.MemberID
 		}

@@ -44,6 +44,7 @@ type Log struct {
 	clock     clock.Clock
 	followers []Follower
 	later     map[string]Handler
+	sealed    bool
 	wake      chan struct{}
 }
 
@@ -53,7 +54,19 @@ func New(d *db.DB, c clock.Clock) *Log {
 }
 
 // Follow adds a follower; they run in the order in which they were added.
-func (l *Log) Follow(f Follower) { l.followers = append(l.followers, f) }
+func (l *Log) Follow(f Follower) {
+	l.open("follower")
+	l.followers = append(l.followers, f)
+}
+
+// Seal ends registration: what serves does not change.
+func (l *Log) Seal() { l.sealed = true }
+
+func (l *Log) open(what string) {
+	if l.sealed {
+		panic("event: " + what + " registered after Seal")
+	}
+}
 
 type chainKey struct{}
 

@@ -36,6 +36,7 @@ const (
 
 // Later registers the handler of a kind of event. Only events that have one get an outbox row.
 func (l *Log) Later(kind string, h Handler) {
+	l.open("handler of " + kind)
 	if l.later[kind] != nil {
 		panic("event: two handlers for " + kind)
 	}

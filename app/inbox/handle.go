@@ -8,6 +8,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
@@ -36,7 +37,7 @@ type push struct {
 }
 
 // handle finds the use case of a push. What has none is kept and answered "success".
-func (s *Service) handle(ctx context.Context, tx *gorm.DB, acc wechat.Account, wp *wechat.Push) (outcome, error) {
+func (s *Service) handle(ctx context.Context, tx *gorm.DB, acc wechat.Account, wp *wechat.Push, seen *member.Known) (outcome, error) {
 	p := &push{Push: wp, account: acc, lang: templates.Chinese}
 	switch wp.Event {
 	case "MASSSENDJOBFINISH":
@@ -51,7 +52,7 @@ func (s *Service) handle(ctx context.Context, tx *gorm.DB, acc wechat.Account, w
 		return outcome{state: model.InboxUnknown}, nil
 	}
 	var err error
-	if p.id, _, err = s.Members.TouchTx(tx, acc.Name, acc.Kind, p.FromUserName, p.CreateTime); err != nil {
+	if p.id, _, err = s.Members.TouchTx(tx, seen, acc.Name, acc.Kind, p.FromUserName, p.CreateTime); err != nil {
 		return outcome{}, err
 	}
 	return use(ctx, tx, p)

@@ -44,14 +44,17 @@ type Deps struct {
 }
 
 // Service is the use cases of pushes.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	queue queue
+}
 
 // New returns the service.
 func New(d Deps) *Service {
 	if d.Slow == 0 {
 		d.Slow = slow
 	}
-	return &Service{d}
+	return &Service{Deps: d}
 }
 
 // Verify answers WeChat's check of the callback URL: the echostr, if the signature is right.
@@ -100,38 +103,18 @@ func (s *Service) Receive(ctx context.Context, account string, query url.Values,
 
 // store commits the row of a push with its outcome, or the row alone where that takes too long.
 func (s *Service) store(ctx context.Context, acc wechat.Account, p *wechat.Push) (*model.Inbox, error) {
-	deadline := clock.Real().Add(s.Slow)
-	var row *model.Inbox
+	a := &arrival{account: acc, push: p, deadline: clock.Real().Add(s.Slow), turn: make(chan []*arrival, 1)}
 	queue, stop := context.WithTimeout(ctx, s.Slow)
 	defer stop()
-	err := s.DB.Tx(queue, func(ctx context.Context, tx *gorm.DB) error {
-		if clock.Real().After(deadline) { // it may run again after it waited for a lock
-			return errSlow
-		}
-		row = s.newRow(acc, p)
-		row.State, row.Attempts = model.InboxDone, 1 // what most come to: only another outcome is written again
-		known, err := insert(tx, row)
-		if err != nil || known {
-			return err
-		}
-		plain := *row
-		if err := s.run(ctx, tx, acc, p, row); err != nil {
-			return err
-		}
-		if clock.Real().After(deadline) {
-			return errSlow
-		}
-		if row.State == plain.State && string(row.Reply) == string(plain.Reply) && row.Raw != nil {
-			return nil
-		}
-		return save(tx, row)
-	})
+	err := s.commit(queue, a)
+	row := a.row
 	var failed *bug
 	switch {
 	case errors.Is(err, errSlow) || errors.Is(err, context.DeadlineExceeded):
 		slog.WarnContext(ctx, "push stored for later", "account", acc.Name, "kind", kind(p))
 		row, err = s.keep(ctx, acc, p, nil)
 	case errors.As(err, &failed):
+		slog.ErrorContext(ctx, "push failed", "account", acc.Name, "kind", kind(p), "error", err)
 		row, err = s.keep(ctx, acc, p, failed)
 	}
 	if err != nil {
@@ -166,18 +149,24 @@ func insert(tx *gorm.DB, row *model.Inbox) (known bool, err error) {
 	if err != nil || !dup {
 		return false, err
 	}
-	var old model.Inbox
-	err = tx.Where("account = ? AND `key` = ?", row.Account, row.Key).Take(&old).Error
-	*row = old
-	return true, err
+	return true, stored(tx, row)
 }
 
+// stored reads the row that is there.
+func stored(tx *gorm.DB, row *model.Inbox) error {
+	var old model.Inbox
+	err := tx.Where("account = ? AND `key` = ?", row.Account, row.Key).Take(&old).Error
+	*row = old
+	return err
+}
+
+// save writes the outcome. A row is found by its key: of rows inserted together, a cluster does not tell the ids.
 func save(tx *gorm.DB, row *model.Inbox) error {
 	columns := []string{"State", "Reply", "Error", "Attempts"}
 	if row.Raw == nil {
 		columns = append(columns, "Raw")
 	}
-	return tx.Model(row).Select(columns).Updates(row).Error
+	return tx.Model(&model.Inbox{}).Where("account = ? AND `key` = ?", row.Account, row.Key).Select(columns).Updates(row).Error
 }
 
 // bug is an error that is no refusal: it undoes everything that the push did. Being replayed is what is left.
@@ -188,14 +177,13 @@ func (b *bug) Unwrap() error { return b.cause } // the database repeats a closur
 
 // run carries the push out and notes the outcome on the row. A refusal is an outcome; any other error, or a panic, is a *bug, and
 // the caller's transaction must end with it.
-func (s *Service) run(ctx context.Context, tx *gorm.DB, acc wechat.Account, p *wechat.Push, row *model.Inbox) error {
+func (s *Service) run(ctx context.Context, tx *gorm.DB, acc wechat.Account, p *wechat.Push, row *model.Inbox, seen *member.Known) error {
 	var out outcome
 	err := guarded(func() (err error) {
-		out, err = s.handle(ctx, tx, acc, p)
+		out, err = s.handle(ctx, tx, acc, p, seen)
 		return err
 	})
 	if err != nil {
-		slog.ErrorContext(ctx, "push failed", "account", acc.Name, "kind", row.Kind, "error", err)
 		return &bug{err}
 	}
 	row.State, row.Error, row.Reply = out.state, out.refusal, model.ToJSON(out.reply)

@@ -396,6 +396,99 @@ func TestABug(t *testing.T) {
 	})
 }
 
+func TestPushesThatShareATransaction(t *testing.T) {
+	t.Parallel()
+	// all sends pushes that come while others are at work.
+	all := func(t *testing.T, w *apptest.World, pushes ...string) {
+		t.Helper()
+		release := w.Inbox.Hold(len(pushes))
+		var wg sync.WaitGroup
+		for _, body := range pushes {
+			q, b := sealed(w, "oa", body)
+			wg.Go(func() {
+				if _, err := w.Inbox.Receive(context.Background(), "oa", q, b); err != nil {
+					t.Errorf("Receive: %v", err)
+				}
+			})
+		}
+		release()
+		wg.Wait()
+	}
+	state := func(w *apptest.World, state string) int64 { return w.Count(&model.Inbox{}, "state = ?", state) }
+
+	t.Run("EachIsStoredAndRunOnce", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		w.Rule("checkin", model.EventCheckin, apptest.Earns(5, ""))
+		var pushes []string
+		for i := range 40 { // ten people, four texts each, among them one check-in
+			text := "hello"
+			if i%4 == 1 {
+				text = "签到"
+			}
+			pushes = append(pushes, message(w, fmt.Sprint("o", i/4), text, i))
+		}
+		before := w.DB.Stats().Transactions
+		all(t, w, pushes...)
+		after := w.DB.Stats().Transactions
+		require.Less(t, after-before, int64(10), "transactions")
+		require.EqualValues(t, 40, w.Count(&model.Inbox{}))
+		require.EqualValues(t, 40, w.Count(&model.Event{}, "kind = ?", model.EventMessage))
+		require.EqualValues(t, 10, w.Count(&model.Member{}))
+		require.EqualValues(t, 10, state(w, model.InboxRefused), "nobody has registered")
+		require.EqualValues(t, 30, state(w, model.InboxDone))
+	})
+
+	t.Run("ABugInOneIsOfNoConcernToTheOthers", func(t *testing.T) {
+		t.Parallel()
+		for name, bug := range map[string]func() error{
+			"Error": func() error { return errors.New("no such column") }, "Panic": func() error { panic("nil map") },
+		} {
+			w := apptest.New(t)
+			w.Events.Follow(func(_ context.Context, _ *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+				if strings.Contains(string(ev.Data), "boom") {
+					return nil, bug()
+				}
+				return nil, nil
+			})
+			var pushes []string
+			for i := range 16 {
+				text := "hello"
+				if i == 7 {
+					text = "boom"
+				}
+				pushes = append(pushes, message(w, fmt.Sprint("o", i), text, i))
+			}
+			all(t, w, pushes...)
+			require.EqualValues(t, 15, state(w, model.InboxDone), name)
+			require.EqualValues(t, 1, state(w, model.InboxFailed), name)
+			require.EqualValues(t, 15, w.Count(&model.Event{}, "kind = ?", model.EventMessage), name)
+			require.EqualValues(t, 15, w.Count(&model.Member{}), name)
+		}
+	})
+
+	t.Run("ARetryBesideTheFirstIsAnsweredLikeIt", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		same := message(w, "o1", "hello", 0)
+		all(t, w, same, message(w, "o2", "hello", 1), same, same)
+		require.EqualValues(t, 2, w.Count(&model.Inbox{}))
+		require.EqualValues(t, 2, w.Count(&model.Event{}, "kind = ?", model.EventMessage))
+	})
+
+	t.Run("WhoGivesUpWaitingIsStoredForLater", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		w.Inbox.Slow = time.Millisecond
+		release := w.Inbox.Hold(0)
+		receive(w, "oa", message(w, "o1", "hello", 0))
+		release()
+		require.EqualValues(t, 1, state(w, model.InboxPending))
+		w.Settle()
+		require.EqualValues(t, 1, state(w, model.InboxDone))
+	})
+}
+
 func TestSlow(t *testing.T) {
 	t.Parallel()
 

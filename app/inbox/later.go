@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"gorm.io/gorm"
@@ -83,7 +84,8 @@ func (s *Service) rerunTx(ctx context.Context, tx *gorm.DB, id int64, state stri
 		row.State, row.Error = model.InboxFailed, model.Cut(fmt.Sprintf("account %q known: %t; parse: %v", row.Account, ok, err), 500)
 		return save(tx, &row)
 	}
-	if err := s.run(ctx, tx, acc, p, &row); err != nil {
+	if err := s.run(ctx, tx, acc, p, &row, nil); err != nil {
+		slog.ErrorContext(ctx, "push failed", "account", acc.Name, "kind", row.Kind, "error", err)
 		return err
 	}
 	return save(tx, &row)

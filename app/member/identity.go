@@ -16,17 +16,66 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// TouchTx finds the person behind an openid, or makes him at first contact. It locks him.
-func (s *Service) TouchTx(tx *gorm.DB, account, kind, openID string, at time.Time) (*model.Identity, bool, error) {
-	id, err := s.lockIdentity(tx, account, openID, at)
-	if !errors.Is(err, gorm.ErrRecordNotFound) {
+// Known is what a transaction knows of people before it locks them.
+type Known struct{ people map[[2]string]*known }
+
+// known is an identity and the version of its member when it was read; nil in Known: there was none.
+type known struct {
+	model.Identity
+	Version int64
+}
+
+// KnownTx reads the identities of people, openids by account, in one query per account.
+func (s *Service) KnownTx(tx *gorm.DB, people map[string][]string) (*Known, error) {
+	out := &Known{map[[2]string]*known{}}
+	for account, openIDs := range people {
+		for _, openID := range openIDs {
+			out.people[[2]string{account, openID}] = nil
+		}
+		var rows []known
+		err := tx.Table("identities").Select("identities.*, members.version").Joins("JOIN members ON members.id = identities.member_id").
+			Where("identities.account = ? AND identities.open_id IN ?", account, openIDs).Find(&rows).Error
+		if err != nil {
+			return nil, fmt.Errorf("member: identities: %w", err)
+		}
+		for i, row := range rows {
+			out.people[[2]string{account, row.OpenID}] = &rows[i]
+		}
+	}
+	return out, nil
+}
+
+// take returns what is known of a person, once: afterwards he is another. It asks where nobody did.
+func (s *Service) take(tx *gorm.DB, from *Known, account, openID string) (*known, error) {
+	key := [2]string{account, openID}
+	if from != nil {
+		if row, ok := from.people[key]; ok {
+			delete(from.people, key)
+			return row, nil
+		}
+	}
+	one, err := s.KnownTx(tx, map[string][]string{account: {openID}})
+	if err != nil {
+		return nil, err
+	}
+	return one.people[key], nil
+}
+
+// TouchTx finds the person behind an openid, or makes him at first contact. It locks him. seen may be nil.
+func (s *Service) TouchTx(tx *gorm.DB, seen *Known, account, kind, openID string, at time.Time) (*model.Identity, bool, error) {
+	row, err := s.take(tx, seen, account, openID)
+	if err != nil {
+		return nil, false, err
+	}
+	if row != nil {
+		id, err := s.lockIdentity(tx, row, at)
 		return id, false, err
 	}
 	m, err := s.create(tx, at)
 	if err != nil {
 		return nil, false, err
 	}
-	id = &model.Identity{MemberID: m.ID, Account: account, OpenID: openID, Kind: kind, CreatedAt: s.clock.Now()}
+	id := &model.Identity{MemberID: m.ID, Account: account, OpenID: openID, Kind: kind, CreatedAt: s.clock.Now()}
 	dup, err := db.Insert(tx, id)
 	if err != nil {
 		return nil, false, fmt.Errorf("member: identity: %w", err)
@@ -38,21 +87,18 @@ func (s *Service) TouchTx(tx *gorm.DB, account, kind, openID string, at time.Tim
 	if err := tx.Delete(&model.Member{}, m.ID).Error; err != nil {
 		return nil, false, fmt.Errorf("member: identity: %w", err)
 	}
-	id, err = s.lockIdentity(tx, account, openID, at)
+	if row, err = s.take(tx, nil, account, openID); err != nil {
+		return nil, false, err
+	}
+	if row == nil {
+		return nil, false, fmt.Errorf("member: identity of %s at %s came and went", openID, account)
+	}
+	id, err = s.lockIdentity(tx, row, at)
 	return id, false, err
 }
 
-// lockIdentity locks the person behind an openid and reads the identity as it is under the lock.
-func (s *Service) lockIdentity(tx *gorm.DB, account, openID string, at time.Time) (*model.Identity, error) {
-	var row struct {
-		model.Identity
-		Version int64
-	}
-	err := tx.Table("identities").Select("identities.*, members.version").Joins("JOIN members ON members.id = identities.member_id").
-		Where("identities.account = ? AND identities.open_id = ?", account, openID).Take(&row).Error
-	if err != nil {
-		return nil, fmt.Errorf("member: identity: %w", err)
-	}
+// lockIdentity locks the person behind an identity and returns it as it is under the lock.
+func (s *Service) lockIdentity(tx *gorm.DB, row *known, at time.Time) (*model.Identity, error) {
 	// Whoever changes an identity holds its member's lock, which raises the version: as long as that is what was read, so is the identity.
 	res := tx.Exec("UPDATE members SET version = version + 1, active_at = CASE WHEN active_at < ? THEN ? ELSE active_at END"+
 		" WHERE id = ? AND version = ? AND merged_into IS NULL", at, at, row.MemberID, row.Version)
@@ -62,6 +108,7 @@ func (s *Service) lockIdentity(tx *gorm.DB, account, openID string, at time.Time
 	if res.RowsAffected == 1 {
 		return &row.Identity, nil
 	}
+	account, openID := row.Account, row.OpenID
 	for range 8 { // merges of merges
 		var memberID int64
 		err := tx.Model(&model.Identity{}).Select("member_id").Where("account = ? AND open_id = ?", account, openID).Take(&memberID).Error

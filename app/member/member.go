@@ -38,6 +38,7 @@ type Service struct {
 	wechat WeChat
 	box    *config.Box
 	parts  []Part
+	sealed bool
 }
 
 // New returns the service; Parts are added while the app is built.

@@ -21,7 +21,7 @@ func ptr[T any](v T) *T { return &v }
 // link tells a unionid of an openid, as a login or UserInfo does; it returns the survivor.
 func link(w *apptest.World, account, openID, unionID string) (id int64, err error) {
 	err = w.DB.Tx(context.Background(), func(ctx context.Context, tx *gorm.DB) error {
-		i, _, err := w.Members.TouchTx(tx, account, account, openID, w.Now())
+		i, _, err := w.Members.TouchTx(tx, nil, account, account, openID, w.Now())
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func TestFirstContact(t *testing.T) {
 		for range 12 {
 			wg.Go(func() {
 				if err := w.DB.Tx(context.Background(), func(_ context.Context, tx *gorm.DB) error {
-					_, _, err := w.Members.TouchTx(tx, "oa", "oa", "o1", w.Now())
+					_, _, err := w.Members.TouchTx(tx, nil, "oa", "oa", "o1", w.Now())
 					return err
 				}); err != nil {
 					t.Errorf("TouchTx: %v", err)
@@ -195,7 +195,7 @@ func TestFollowing(t *testing.T) {
 	// change is FollowTx or UnfollowTx at a second.
 	change := func(w *apptest.World, follow bool, second int) (f member.Follow) {
 		w.Tx(func(_ context.Context, tx *gorm.DB) error {
-			id, _, err := w.Members.TouchTx(tx, "oa", "oa", "o", at(second))
+			id, _, err := w.Members.TouchTx(tx, nil, "oa", "oa", "o", at(second))
 			if err != nil {
 				return err
 			}

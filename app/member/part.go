@@ -66,7 +66,15 @@ type MergeOf struct {
 }
 
 // AddPart registers a Part; parts merge in the order in which they were added.
-func (s *Service) AddPart(p Part) { s.parts = append(s.parts, p) }
+func (s *Service) AddPart(p Part) {
+	if s.sealed {
+		panic("member: part " + p.Name + " registered after Seal")
+	}
+	s.parts = append(s.parts, p)
+}
+
+// Seal ends registration: what serves does not change.
+func (s *Service) Seal() { s.sealed = true }
 
 // Parts lists what was registered, for the test that every table is claimed.
 func (s *Service) Parts() []Part { return s.parts }

@@ -27,7 +27,7 @@ func (s *Service) Login(ctx context.Context, account, kind, code string) (*model
 		return nil, err
 	}
 	m, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (model.Member, error) {
-		id, _, err := s.TouchTx(tx, account, kind, session.OpenID, s.clock.Now())
+		id, _, err := s.TouchTx(tx, nil, account, kind, session.OpenID, s.clock.Now())
 		if err != nil {
 			return model.Member{}, err
 		}

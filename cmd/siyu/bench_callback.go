@@ -16,7 +16,7 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// benchCallback: text messages of followers in safe mode. The floor verifies, decrypts and parses with the same codec
+// benchCallback: text messages of followers who wrote before, in safe mode. The floor verifies, decrypts and parses with the same codec
 // and inserts one inbox row; siyu also finds the person, opens his allowance, logs the event and looks for tags,
 // a check-in and a quiz answer in the text.
 func benchCallback(ctx context.Context, cfg *config.Config, o benchOptions, out io.Writer) (err error) {
@@ -48,6 +48,9 @@ func benchCallback(ctx context.Context, cfg *config.Config, o benchOptions, out 
 			return err
 		}
 		return post(client, base+"/wechat/oa?"+query.Encode(), "", "text/xml", body, http.StatusOK)
+	}
+	if _, err := load(0, people, o.workers, func(i int) error { return call(ours, 3, i) }); err != nil { // they are followers, not strangers
+		return err
 	}
 	return compare(out, "callback", a.DB.Dialect(), n, o.workers,
 		func(i int) error { return call(ours, 1, i) }, func(i int) error { return call(floor, 2, i) })

@@ -47,6 +47,7 @@ func serveApp(ctx context.Context, a *app.App, out io.Writer) error {
 	if err := runner.Prepare(ctx); err != nil {
 		return err
 	}
+	a.Seal()
 	h, err := handler.New(a, handler.Options{Version: version, Follower: runner})
 	if err != nil {
 		return err
