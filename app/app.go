@@ -13,6 +13,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/checkin"
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/community"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/db"
@@ -57,6 +58,7 @@ type App struct {
 	Channels   *channel.Service
 	Checkins   *checkin.Service
 	Quizzes    *quiz.Service
+	Groups     *community.Service
 	Audience   *audience.Service
 	Reach      *reach.Service
 	Broadcasts *broadcast.Service
@@ -86,6 +88,7 @@ func New(d Deps) *App {
 	a.Channels = channel.New(d.DB, d.Clock, a.Tags)
 	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Book)
 	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
+	a.Groups = community.New(d.DB, d.Clock, d.Zone, d.Box, a.Events, a.Members, a.Rewards)
 	quietFrom, quietTo := d.Config.Quiet()
 	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{
 		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name,
@@ -97,7 +100,7 @@ func New(d Deps) *App {
 	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
-		Checkins: a.Checkins, Quizzes: a.Quizzes, Reach: a.Reach,
+		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach,
 	})
 	a.register()
 	return a
@@ -107,6 +110,7 @@ func New(d Deps) *App {
 // what a merge does with the rows of each capability.
 func (a *App) register() {
 	a.Events.Follow(a.Channels.Follow)
+	a.Events.Follow(a.Groups.Follow)
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
 	followers := automation.Followers{
@@ -121,7 +125,7 @@ func (a *App) register() {
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Groups.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
 	} {
 		a.Members.AddPart(p)
 	}

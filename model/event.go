@@ -28,6 +28,7 @@ const (
 	EventCheckin    = "checkin.done"
 	EventMakeup     = "checkin.made_up" // a missed day was bought back; its streak earns, by the rules on check-ins
 	EventQuiz       = "quiz.answered"
+	EventGroup      = "community.interacted"
 	EventTag        = "tag.changed"
 	EventBehavior   = "behavior" // pushed by other systems; Data holds action
 )

@@ -13,6 +13,7 @@ func All() []any {
 		&TagGroup{}, &Tag{}, &TagHold{}, &TagChange{}, &AutoTag{}, &TagFlip{},
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{},
 		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
+		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
 		&Broadcast{}, &Inbox{},
 	}

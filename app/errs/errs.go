@@ -31,6 +31,7 @@ const (
 	MakeupLimit      Code = "MAKEUP_LIMIT"
 	QuizClosed       Code = "QUIZ_CLOSED"
 	AlreadyAnswered  Code = "ALREADY_ANSWERED"
+	WrongWord        Code = "WRONG_WORD" // of a group's day; details hold left
 	LimitReached     Code = "LIMIT_REACHED"
 	WindowClosed     Code = "WINDOW_CLOSED"
 	Duplicate        Code = "DUPLICATE"

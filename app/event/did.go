@@ -44,7 +44,7 @@ func (a didArgs) check() (time.Duration, error) {
 // kinds are the events that rules and conditions may name.
 var kinds = []string{
 	model.EventFollowed, model.EventUnfollowed, model.EventScanned, model.EventRegistered, model.EventMessage,
-	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventTag,
+	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventGroup, model.EventTag,
 }
 
 // Known reports whether siyu records events of the kind: one of Kinds, or behavior.<action> as other systems push it.

@@ -15,6 +15,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/checkin"
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/community"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
@@ -39,6 +40,7 @@ type Deps struct {
 	Channels *channel.Service
 	Checkins *checkin.Service
 	Quizzes  *quiz.Service
+	Groups   *community.Service
 	Reach    *reach.Service
 	Slow     time.Duration
 }

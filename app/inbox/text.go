@@ -61,6 +61,11 @@ func (s *Service) text(ctx context.Context, tx *gorm.DB, p *push) (outcome, erro
 		}
 		return done(say(p, "reply.opted_out", nil)), nil
 	}
+	if says, err := s.Groups.Says(tx, p.id.MemberID, p.Content, p.CreateTime); err != nil {
+		return outcome{}, err
+	} else if says {
+		return s.groupWord(ctx, tx, p)
+	}
 	return s.quizAnswer(ctx, tx, p)
 }
 

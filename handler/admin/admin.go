@@ -35,6 +35,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"channels", "QR codes whose picture stays while the welcome behind them changes.", h.channels},
 		{"quizzes", "Questions with a window.", h.quizzes},
 		{"checkins", "How missed days are made up.", h.checkins},
+		{"community", "Groups: topic and word of each day, members, rankings.", h.community},
 		{"broadcasts", "Messages to whoever meets a condition, by hand, once or by a cron line.", h.broadcasts},
 		{"wechat", "Accounts, templates, and the pushes that came in.", h.wechat},
 		{"system", "Keys, the audit log and the proof of the ledger.", h.system},

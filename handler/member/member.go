@@ -32,6 +32,7 @@ func Routes(s *web.Server, a *app.App) {
 	h.points(api)
 	h.checkins(api)
 	h.quizzes(api)
+	h.groups(api)
 	h.home(api)
 }
 

@@ -23,6 +23,7 @@ var statuses = map[errs.Code]int{
 	errs.MakeupLimit:      http.StatusConflict,
 	errs.AlreadyAnswered:  http.StatusConflict,
 	errs.QuizClosed:       http.StatusConflict,
+	errs.WrongWord:        http.StatusConflict,
 	errs.LimitReached:     http.StatusConflict,
 	errs.WindowClosed:     http.StatusConflict,
 	errs.Duplicate:        http.StatusConflict,

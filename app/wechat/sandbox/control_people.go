@@ -35,6 +35,7 @@ type Action struct {
 	Lat         float64 `json:"lat"`
 	Lng         float64 `json:"lng"`
 	Number      string  `json:"number"`
+	Group       string  `json:"group"` // name of a group chat
 	Template    string  `json:"template"`
 	Times       int     `json:"times"`
 	Settings    bool    `json:"settings"` // of reject: switched off in the settings, not in the question
@@ -80,8 +81,8 @@ func (s *Sandbox) routePeople(mux *http.ServeMux) {
 	}))
 }
 
-// Do is one deed of the person: follow, unfollow, scan, text, click, location, login, phone, accept, reject, enter, pay or block.
-// It answers a Seen, for login {"code"}, for phone a Phone. The account is oa, or mp where only a mini-program makes sense, unless in names one.
+// Do is one deed of the person: follow, unfollow, scan, text, click, location, login, phone, group, accept, reject, enter, pay or
+// block. It answers a Seen, for login {"code"}, for phone a Phone, for group a Group. The account is oa, or mp where only a mini-program makes sense, unless in names one.
 func (s *Sandbox) Do(ctx context.Context, id, deed string, in Action) (any, error) {
 	oa, mp := orElse(in.Account, "oa"), orElse(in.Account, "mp")
 	switch deed {
@@ -102,6 +103,8 @@ func (s *Sandbox) Do(ctx context.Context, id, deed string, in Action) (any, erro
 		return map[string]string{"code": code}, err
 	case "phone":
 		return s.phoneButton(id, mp, in.Number)
+	case "group":
+		return s.group(id, mp, orElse(in.Group, "群聊"))
 	case "accept":
 		return s.popup(ctx, id, mp, in.Template, true, in.Times, false)
 	case "reject":

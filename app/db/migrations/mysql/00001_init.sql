@@ -412,6 +412,52 @@ CREATE TABLE IF NOT EXISTS `quiz_answers` (
   UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
   KEY `idx_quiz_answers_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `community_groups` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `name` varchar(64) NOT NULL,
+  `opengid` varchar(64) DEFAULT NULL,
+  `bind_code` varchar(32) NOT NULL DEFAULT '',
+  `bound_at` datetime(6) DEFAULT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_community_groups_name` (`name`),
+  UNIQUE KEY `idx_community_groups_open_g_id` (`opengid`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `group_members` (
+  `group_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `via` varchar(8) NOT NULL,
+  `joined_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`group_id`,`member_id`),
+  KEY `idx_group_members_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `group_days` (
+  `group_id` bigint NOT NULL,
+  `day` varchar(10) NOT NULL,
+  `topic` varchar(500) NOT NULL DEFAULT '',
+  `word` varchar(64) DEFAULT NULL,
+  PRIMARY KEY (`group_id`,`day`),
+  UNIQUE KEY `uq_group_word` (`day`,`word`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `interactions` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `member_id` bigint NOT NULL,
+  `group_id` bigint NOT NULL,
+  `day` varchar(10) NOT NULL,
+  `proof` varchar(24) NOT NULL,
+  `at` datetime(6) NOT NULL,
+  `event_id` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_interaction` (`member_id`,`group_id`,`day`,`proof`),
+  KEY `ix_interaction_group` (`group_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `group_guesses` (
+  `member_id` bigint NOT NULL,
+  `day` varchar(10) NOT NULL,
+  `wrong` bigint NOT NULL,
+  PRIMARY KEY (`member_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `runs` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `source` varchar(16) NOT NULL,
