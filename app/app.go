@@ -148,6 +148,9 @@ func (a *App) Prepare(ctx context.Context) error {
 	if err := a.Book.EnsureAccounts(ctx); err != nil {
 		return err
 	}
+	if err := a.Channels.EnsureSearch(ctx); err != nil {
+		return fmt.Errorf("app: channels: %w", err)
+	}
 	if err := a.Tags.EnsureGroups(ctx); err != nil {
 		return fmt.Errorf("app: tag groups: %w", err)
 	}

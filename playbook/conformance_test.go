@@ -438,6 +438,18 @@ func TestConformanceLimits(t *testing.T) {
 	require.Len(t, s.calls(customPath), 2)
 	require.Equal(t, counts{Audience: 1, Accepted: 1}, s.run(run.ID).Counts)
 	require.Len(t, s.inbox(m, "custom"), 1)
+
+	other := s.person("")
+	s.act(other, "follow", nil)
+	s.text(other, "你好")
+	s.control("POST", "/faults", obj{"path": customPath, "kind": "errcode", "errcode": 45009, "times": 1}, nil)
+	run = s.send(s.broadcast(s.news("满", "customer")), 2)
+	require.Equal(t, 1, run.Counts.Deferred)
+	s.set("2026-11-23 23:59:59")
+	require.Len(t, s.calls(customPath), 3, "the day's calls are used up")
+	s.set("2026-11-24 08:00:00") // nor by night
+	require.Len(t, s.calls(customPath), 4)
+	require.Len(t, s.inbox(other, "custom"), 1)
 }
 
 // 39: WeChat tells no nicknames any more, and takes nobody's name away.

@@ -33,6 +33,17 @@ func New(d *db.DB, c clock.Clock, tags *tag.Service) *Service {
 	return &Service{db: d, clock: c, tags: tags}
 }
 
+// Search is the scene of who follows without one: he found the account by himself.
+const Search = "search"
+
+// EnsureSearch makes the source of followers without a scene, on the first start.
+func (s *Service) EnsureSearch(ctx context.Context) error {
+	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		_, err := db.Insert(tx, &model.ChannelCode{Code: Search, Name: "公众号搜索", CreatedAt: s.clock.Now()})
+		return err
+	})
+}
+
 // Find reads the code of a scene; nil if there is none.
 func Find(tx *gorm.DB, scene string) (*model.ChannelCode, error) {
 	if scene == "" {

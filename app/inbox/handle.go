@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -115,7 +116,7 @@ func (s *Service) follow(ctx context.Context, tx *gorm.DB, p *push) (outcome, er
 			return outcome{}, err
 		}
 	}
-	c, err := channel.Find(tx, p.Scene())
+	c, err := channel.Find(tx, cmp.Or(p.Scene(), channel.Search))
 	if err != nil {
 		return outcome{}, err
 	}
