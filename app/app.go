@@ -20,10 +20,12 @@ import (
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/inbox"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/wechat"
@@ -54,6 +56,7 @@ type App struct {
 	Members    *member.Service
 	Book       *ledger.Book
 	Tags       *tag.Service
+	Media      *media.Service
 	Rewards    *reward.Service
 	Channels   *channel.Service
 	Checkins   *checkin.Service
@@ -61,6 +64,7 @@ type App struct {
 	Groups     *community.Service
 	Audience   *audience.Service
 	Reach      *reach.Service
+	Replies    *reply.Service
 	Broadcasts *broadcast.Service
 	Inbox      *inbox.Service
 }
@@ -85,7 +89,8 @@ func New(d Deps) *App {
 	a.Book = ledger.New(d.DB, d.Clock, d.Zone)
 	a.Tags = tag.New(d.DB, d.Clock, a.Events, a.Conditions)
 	a.Rewards = reward.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Book, a.Tags)
-	a.Channels = channel.New(d.DB, d.Clock, a.Tags)
+	a.Media = media.New(d.DB, d.Clock, d.WeChat, namesOf(d.Accounts, model.KindOA))
+	a.Channels = channel.New(d.DB, d.Clock, a.Tags, a.Media)
 	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Book)
 	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
 	a.Groups = community.New(d.DB, d.Clock, d.Zone, d.Box, a.Events, a.Members, a.Rewards)
@@ -96,11 +101,14 @@ func New(d Deps) *App {
 		InFlight: d.Config.Reach.InFlight, Workers: d.Config.Reach.Workers,
 		Points: a.Book.PointsOf, Crash: reach.CrashAt(d.Config.SandboxOn()),
 	})
+	a.Replies = reply.New(reply.Deps{
+		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
+	})
 	a.Audience = audience.New(d.DB, d.Clock, a.Conditions)
 	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
-		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach,
+		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach, Replies: a.Replies,
 	})
 	a.register()
 	return a
@@ -113,9 +121,7 @@ func (a *App) register() {
 	a.Events.Follow(a.Groups.Follow)
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
-	followers := automation.Followers{
-		DB: a.DB, Members: a.Members, Reach: a.Reach, WeChat: a.WeChat, MPAppID: firstOf(a.Accounts, model.KindMP).AppID,
-	}
+	followers := automation.Followers{Members: a.Members}
 	followers.Register(a.Events)
 
 	for _, leaf := range []condition.Leaf{event.Did(), member.Leaf(), tag.Leaf()} {
@@ -126,6 +132,7 @@ func (a *App) register() {
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
 		a.Checkins.Part(), a.Quizzes.Part(), a.Groups.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
+		a.Replies.Part(),
 	} {
 		a.Members.AddPart(p)
 	}
@@ -164,4 +171,13 @@ func firstOf(accounts []wechat.Account, kind string) wechat.Account {
 		}
 	}
 	return wechat.Account{}
+}
+
+func namesOf(accounts []wechat.Account, kind string) (names []string) {
+	for _, a := range accounts {
+		if a.Kind == kind {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }

@@ -70,10 +70,19 @@ func Verify(ctx context.Context, cfg *config.Config, report func(ledger.Mismatch
 // keysFor is how long an Idempotency-Key is remembered.
 const keysFor = 7 * 24 * time.Hour
 
-// Forget drops what is past its retention: bodies of pushes, and answers kept for repeats.
+// Forget drops what is past its retention: bodies of pushes, messages that followed a reply, and answers kept for repeats.
 func (a *App) Forget(ctx context.Context, now time.Time) error {
 	for {
 		n, err := a.Inbox.Forget(ctx, now.AddDate(0, 0, -a.Config.Retention.RawDays))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	for {
+		n, err := a.Replies.Forget(ctx, now.AddDate(0, 0, -a.Config.Retention.RawDays))
 		if err != nil {
 			return err
 		}

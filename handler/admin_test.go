@@ -15,6 +15,7 @@ func TestAdmin(t *testing.T) {
 	channelID := w.channels(tagID)
 	ruleID := w.rules()
 	w.quizzes(tagID)
+	w.replies()
 
 	alice, aliceID := w.Member("alice")
 	w.Act(alice, "scan", object{"scene": "tram"})
@@ -231,6 +232,7 @@ func (w *world) everyChangeIsAudited() {
 	require.Equal(w.t, map[string]int{
 		"key.create": 2, "key.delete": 1, "tag_group.create": 1, "tag.create": 1, "auto_tag.create": 1, "auto_tag.update": 1,
 		"channel.create": 1, "channel.update": 1, "rule.create": 1, "rule.update": 1, "quiz.create": 1, "quiz.update": 1, "group.create": 1, "group.update": 1, "group.plan": 1,
+		"media.create": 3, "media.delete": 1, "reply.create": 1, "reply.update": 1, "reply.delete": 1,
 		"member.adjust": 2, "member.tag": 1, "member.untag": 1, "member.merge": 1,
 		"broadcast.create": 2, "broadcast.update": 1, "broadcast.pause": 1, "broadcast.resume": 1, "broadcast.run": 1, "broadcast.delete": 1, "run.cancel": 1,
 		"checkin.settings": 1,

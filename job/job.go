@@ -23,6 +23,8 @@ func Schedule(a *app.App) []automation.Job {
 	return []automation.Job{
 		{Name: "inbox", Work: owned(a.Inbox.Work)},
 		{Name: "outbox", Work: owned(a.Events.Work), Due: a.Events.Due, Workers: 2, Wake: a.Events.Woken()},
+		{Name: "replies", Work: a.Replies.Work, Due: a.Replies.Due, Workers: 2},
+		{Name: "media", Work: a.Media.Work, Due: a.Media.Due},
 		{Name: "broadcast", Work: inHand(a.Broadcasts.RunDue), Due: a.Broadcasts.Due},
 		{Name: "reach", Work: a.Reach.Work, Due: a.Reach.Due, Workers: a.Config.Reach.Workers},
 		{Name: "tag-review", Work: inHand(a.Tags.Review), Due: a.Tags.ReviewDue},

@@ -10,6 +10,9 @@ type ChannelCode struct {
 	Welcome   string    `gorm:"size:2000;not null;default:''"` // passive reply; "" = the default welcome
 	CardTitle string    `gorm:"size:64;not null;default:''"`   // mini-program card that follows; "" = none
 	CardPath  string    `gorm:"size:255;not null;default:''"`
+	CardImage int64     `gorm:"not null;default:0"` // of the library; 0 = the picture that siyu has
+	ImageID   int64     `gorm:"not null;default:0"` // a picture that comes with the welcome; 0 = none
+	Article   JSON      `gorm:"type:text"`          // an article that comes with it; nil = none
 	TagID     int64     `gorm:"not null;default:0"`
 	CreatedAt time.Time `gorm:"not null;precision:6"`
 }

@@ -16,5 +16,6 @@ func All() []any {
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
 		&Broadcast{}, &Inbox{},
+		&Media{}, &MediaUse{}, &MediaCopy{}, &Reply{}, &ReplySend{},
 	}
 }

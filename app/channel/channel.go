@@ -17,6 +17,8 @@ import (
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/media"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -26,11 +28,12 @@ type Service struct {
 	db    *db.DB
 	clock clock.Clock
 	tags  *tag.Service
+	media *media.Service
 }
 
 // New returns the service. Its follower is registered by the app.
-func New(d *db.DB, c clock.Clock, tags *tag.Service) *Service {
-	return &Service{db: d, clock: c, tags: tags}
+func New(d *db.DB, c clock.Clock, tags *tag.Service, m *media.Service) *Service {
+	return &Service{db: d, clock: c, tags: tags, media: m}
 }
 
 // Search is the scene of who follows without one: he found the account by himself.
@@ -155,8 +158,20 @@ func (s *Service) Save(ctx context.Context, c model.ChannelCode) (*model.Channel
 		return nil, errs.Field("name", "channel.name", "limit", 64)
 	case utf8.RuneCountInString(c.Welcome) > 600:
 		return nil, errs.Field("welcome", "channel.welcome", "limit", 600)
-	case (c.CardTitle == "") != (c.CardPath == "") || utf8.RuneCountInString(c.CardTitle) > 64 || utf8.RuneCountInString(c.CardPath) > 255:
+	case (c.CardTitle == "") != (c.CardPath == "") || utf8.RuneCountInString(c.CardTitle) > 64 || utf8.RuneCountInString(c.CardPath) > 255 || strings.HasPrefix(c.CardPath, "/"):
 		return nil, errs.Field("card_path", "channel.card")
+	}
+	messages, refs, err := says(&c)
+	if err != nil {
+		return nil, err
+	}
+	for i := range messages {
+		if messages[i].Kind != reply.News {
+			continue
+		}
+		if err := messages[i].Check("article"); err != nil {
+			return nil, err
+		}
 	}
 	out, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.ChannelCode, error) {
 		row := c
@@ -171,7 +186,10 @@ func (s *Service) Save(ctx context.Context, c model.ChannelCode) (*model.Channel
 			if dup {
 				return row, errs.New(errs.Conflict, "channel.code_taken", "field", "code")
 			}
-			return row, err
+			if err != nil {
+				return row, err
+			}
+			return row, s.media.UseTx(tx, Owner(row.ID), refs)
 		}
 		var old model.ChannelCode
 		if err := tx.Take(&old, row.ID).Error; errors.Is(err, gorm.ErrRecordNotFound) {
@@ -180,7 +198,10 @@ func (s *Service) Save(ctx context.Context, c model.ChannelCode) (*model.Channel
 			return row, err
 		}
 		row.Code, row.CreatedAt = old.Code, old.CreatedAt
-		return row, tx.Save(&row).Error
+		if err := tx.Save(&row).Error; err != nil {
+			return row, err
+		}
+		return row, s.media.UseTx(tx, Owner(row.ID), refs)
 	})
 	return &out, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
@@ -128,14 +129,16 @@ func (s *Service) follow(ctx context.Context, tx *gorm.DB, p *push) (outcome, er
 	if f.New {
 		visit = model.VisitNew
 	}
-	out, err := s.welcome(ctx, tx, p, c, visit, ev.ID)
-	if f.Late {
-		out.reply = wechat.Reply{} // he did something else since
+	if f.Late { // he did something else since: nothing is said
+		if c != nil {
+			err = s.Channels.VisitTx(ctx, tx, p.id.MemberID, c, visit, ev.ID, p.CreateTime)
+		}
+		return done(wechat.Reply{}), err
 	}
-	return out, err
+	return s.welcome(ctx, tx, p, c, visit, ev.ID)
 }
 
-// visitData is what the outbox needs to send the card after the welcome.
+// visitData is what followers of the event, and the report, read of a visit.
 func visitData(p *push, c *model.ChannelCode, isNew bool) map[string]any {
 	data := map[string]any{"scene": p.Scene(), "new": isNew}
 	if c != nil {
@@ -164,21 +167,38 @@ func (s *Service) scan(ctx context.Context, tx *gorm.DB, p *push) (outcome, erro
 	return s.welcome(ctx, tx, p, c, model.VisitScan, ev.ID)
 }
 
-// welcome counts the visit and answers the welcome of the code, or the general one.
+// welcome counts the visit and says what the code says, or else what the brand says to who follows.
 func (s *Service) welcome(ctx context.Context, tx *gorm.DB, p *push, c *model.ChannelCode, visit string, eventID int64) (outcome, error) {
-	text := templates.T(p.lang, "reply.welcome", nil)
-	if visit == model.VisitReturning {
-		text = templates.T(p.lang, "reply.welcome_back", nil)
-	}
 	if c != nil {
 		if err := s.Channels.VisitTx(ctx, tx, p.id.MemberID, c, visit, eventID, p.CreateTime); err != nil {
 			return outcome{}, err
 		}
-		if c.Welcome != "" {
-			text = c.Welcome
+		said, err := channel.Messages(c)
+		if err != nil {
+			return outcome{}, err
+		}
+		if c.Welcome != "" || len(said) > 1 || len(said) == 1 && said[0].Kind != reply.Card {
+			answer, err := s.Replies.SayTx(tx, p.ask(), model.ReplyFollow, channel.Owner(c.ID), said)
+			return done(answer), err
+		}
+		if len(said) > 0 { // a card alone: it follows the general welcome
+			if _, err := s.Replies.SayTx(tx, p.ask(), model.ReplyFollow, channel.Owner(c.ID), said); err != nil {
+				return outcome{}, err
+			}
 		}
 	}
-	return done(wechat.Reply{Text: text}), nil
+	if answer, ok, err := s.Replies.AnswerTx(tx, p.ask(), model.ReplyFollow); err != nil || ok {
+		return done(answer), err
+	}
+	if visit == model.VisitReturning {
+		return done(say(p, "reply.welcome_back", nil)), nil
+	}
+	return done(say(p, "reply.welcome", nil)), nil
+}
+
+// ask is what the person did, as replies read it.
+func (p *push) ask() reply.Ask {
+	return reply.Ask{Identity: p.id, Key: p.Key(), Text: p.Content, At: p.CreateTime}
 }
 
 func (s *Service) unfollow(ctx context.Context, tx *gorm.DB, p *push) (outcome, error) {

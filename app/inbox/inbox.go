@@ -22,6 +22,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -42,6 +43,7 @@ type Deps struct {
 	Quizzes  *quiz.Service
 	Groups   *community.Service
 	Reach    *reach.Service
+	Replies  *reply.Service
 	Slow     time.Duration
 }
 

@@ -19,10 +19,16 @@ import (
 const MenuCheckin = "CHECKIN"
 
 func (s *Service) click(ctx context.Context, tx *gorm.DB, p *push) (outcome, error) {
-	if out, err := s.menu(ctx, tx, p); err != nil || p.EventKey != MenuCheckin {
+	if out, err := s.menu(ctx, tx, p); err != nil {
 		return out, err
 	}
-	return s.checkIn(ctx, tx, p, "menu")
+	if p.EventKey == MenuCheckin {
+		return s.checkIn(ctx, tx, p, "menu")
+	}
+	ask := p.ask()
+	ask.Text = p.EventKey
+	answer, _, err := s.Replies.AnswerTx(tx, ask, model.ReplyClick)
+	return done(answer), err
 }
 
 // menu is a click of the menu: it opens the allowance and is an event.
@@ -34,17 +40,20 @@ func (s *Service) menu(ctx context.Context, tx *gorm.DB, p *push) (outcome, erro
 	return done(wechat.Reply{}), err
 }
 
-// media is a message without text: it opens the allowance and counts as a message.
+// media is a message without text: it opens the allowance, counts as a message, and gets the default reply.
 func (s *Service) media(ctx context.Context, tx *gorm.DB, p *push) (outcome, error) {
 	if err := s.Reach.OpenAllowanceTx(tx, p.id.ID, reach.ByMessage, p.CreateTime); err != nil {
 		return outcome{}, err
 	}
-	_, err := s.record(ctx, tx, p, model.EventMessage, map[string]any{"type": p.MsgType})
-	return done(wechat.Reply{}), err
+	if _, err := s.record(ctx, tx, p, model.EventMessage, map[string]any{"type": p.MsgType}); err != nil {
+		return outcome{}, err
+	}
+	answer, _, err := s.Replies.AnswerTx(tx, p.ask(), model.ReplyDefault)
+	return done(answer), err
 }
 
-// text records the message, which may set tags, and does what its whole text asks for: 签到, 退订, or a quiz answer.
-// Anything else is for people, not for siyu.
+// text records the message, which may set tags, and does what its whole text asks for: 签到, 退订, or a quiz answer. Anything else
+// gets the reply to its keyword, or the default one; where the brand has none of these it is for people, and siyu says nothing.
 func (s *Service) text(ctx context.Context, tx *gorm.DB, p *push) (outcome, error) {
 	if err := s.Reach.OpenAllowanceTx(tx, p.id.ID, reach.ByMessage, p.CreateTime); err != nil {
 		return outcome{}, err
@@ -66,7 +75,11 @@ func (s *Service) text(ctx context.Context, tx *gorm.DB, p *push) (outcome, erro
 	} else if says {
 		return s.groupWord(ctx, tx, p)
 	}
-	return s.quizAnswer(ctx, tx, p)
+	if out, ok, err := s.quizAnswer(ctx, tx, p); err != nil || ok {
+		return out, err
+	}
+	answer, _, err := s.Replies.AnswerTx(tx, p.ask(), model.ReplyKeyword, model.ReplyDefault)
+	return done(answer), err
 }
 
 func say(p *push, key string, args map[string]any) wechat.Reply {
@@ -91,23 +104,28 @@ func (s *Service) checkIn(ctx context.Context, tx *gorm.DB, p *push, via string)
 	return done(say(p, key, args)), nil
 }
 
-func (s *Service) quizAnswer(ctx context.Context, tx *gorm.DB, p *push) (outcome, error) {
+// quizAnswer takes the text as an answer; ok is false where no quiz asks for it.
+func (s *Service) quizAnswer(ctx context.Context, tx *gorm.DB, p *push) (out outcome, ok bool, err error) {
 	asks, err := s.Quizzes.Asks(tx, p.Content, p.CreateTime)
 	if err != nil || !asks {
-		return done(wechat.Reply{}), err
+		return outcome{}, false, err
 	}
 	var r *quiz.Result
-	var ok bool
 	err = tx.Transaction(func(tx *gorm.DB) (err error) {
 		r, ok, err = s.Quizzes.TextTx(ctx, tx, p.id.MemberID, p.Content, p.CreateTime)
 		return err
 	})
-	switch {
-	case err != nil:
-		return refuse(p, err)
-	case !ok:
-		return done(wechat.Reply{}), nil
+	if err != nil {
+		out, err = refuse(p, err)
+		return out, true, err
 	}
+	if !ok {
+		return outcome{}, false, nil
+	}
+	return done(quizReply(p, r)), true, nil
+}
+
+func quizReply(p *push, r *quiz.Result) wechat.Reply {
 	key := "reply.quiz_wrong"
 	if r.Correct {
 		key = "reply.quiz_right"
@@ -117,7 +135,7 @@ func (s *Service) quizAnswer(ctx context.Context, tx *gorm.DB, p *push) (outcome
 	args := map[string]any{"question": short(r.Question), "points": points(r.Grants), "right": r.Right, "tries": r.TriesLeft, "explanation": r.Explanation}
 	reply := say(p, key, args)
 	reply.Text = strings.TrimSpace(strings.TrimSpace(reply.Text) + "\n" + r.Link)
-	return done(reply), nil
+	return reply
 }
 
 // points is the sum of what was granted in points.

@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,7 @@ type request struct {
 	method, host, path string
 	query              url.Values
 	body               []byte
+	contentType        string     // of the body; empty means JSON
 	secrets            url.Values // added to the query; scrubbed from every error
 }
 
@@ -149,7 +151,7 @@ func newHTTP(ctx context.Context, r request, target *url.URL) *http.Request {
 		Header: http.Header{"Accept": {"application/json"}},
 	}
 	if r.method == http.MethodPost {
-		req.Header["Content-Type"] = []string{"application/json; charset=utf-8"}
+		req.Header["Content-Type"] = []string{cmp.Or(r.contentType, "application/json; charset=utf-8")}
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.body)), int64(len(r.body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.body)), nil }
 	}

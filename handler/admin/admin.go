@@ -33,6 +33,8 @@ func Routes(s *web.Server, a *app.App) {
 		{"rules", "What an act earns.", h.rules},
 		{"conditions", "Who and when: checked, said in words, counted.", h.conditions},
 		{"channels", "QR codes whose picture stays while the welcome behind them changes.", h.channels},
+		{"replies", "What the brand answers at the official account, and the pictures that it sends.", h.replies},
+		{"media", "Pictures that outlive WeChat's three days.", h.media},
 		{"quizzes", "Questions with a window.", h.quizzes},
 		{"checkins", "How missed days are made up.", h.checkins},
 		{"community", "Groups: topic and word of each day, members, rankings.", h.community},

@@ -10,29 +10,34 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
 
 // Channel is a QR code and what came by it.
 type Channel struct {
-	ID         web.ID   `json:"id"`
-	Code       string   `json:"code" example:"poster" doc:"The scene"`
-	Name       string   `json:"name" example:"门店海报"`
-	Welcome    string   `json:"welcome"`
-	CardTitle  string   `json:"card_title"`
-	CardPath   string   `json:"card_path"`
-	TagID      web.ID   `json:"tag_id" doc:"0: none"`
-	New        int64    `json:"new" doc:"Followed for the first time"`
-	Returning  int64    `json:"returning" doc:"Followed again"`
-	Scans      int64    `json:"scans" doc:"Scanned as followers"`
-	Registered int64    `json:"registered" doc:"Registered, by first touch"`
-	CreatedAt  web.Time `json:"created_at"`
+	ID         web.ID     `json:"id"`
+	Code       string     `json:"code" example:"poster" doc:"The scene"`
+	Name       string     `json:"name" example:"门店海报"`
+	Welcome    string     `json:"welcome"`
+	CardTitle  string     `json:"card_title"`
+	CardPath   string     `json:"card_path"`
+	CardImage  OptionalID `json:"card_image_id"`
+	ImageID    OptionalID `json:"image_id"`
+	Article    *Article   `json:"article" doc:"null: none"`
+	TagID      web.ID     `json:"tag_id" doc:"0: none"`
+	New        int64      `json:"new" doc:"Followed for the first time"`
+	Returning  int64      `json:"returning" doc:"Followed again"`
+	Scans      int64      `json:"scans" doc:"Scanned as followers"`
+	Registered int64      `json:"registered" doc:"Registered, by first touch"`
+	CreatedAt  web.Time   `json:"created_at"`
 }
 
 func channelView(c channel.View) Channel {
 	return Channel{
 		ID: web.IDOf(c.ID), Code: c.Code, Name: c.Name, Welcome: c.Welcome, CardTitle: c.CardTitle, CardPath: c.CardPath, TagID: web.IDOf(c.TagID),
+		CardImage: optionalID(c.CardImage), ImageID: optionalID(c.ImageID), Article: articleView(c.ChannelCode),
 		New: c.New, Returning: c.Returning, Scans: c.Scans, Registered: c.Registered, CreatedAt: web.At(c.CreatedAt),
 	}
 }
@@ -44,7 +49,39 @@ type ChannelBody struct {
 	Welcome   string     `json:"welcome,omitempty" maxLength:"600" example:"欢迎!" doc:"The answer to who comes by it; the default welcome if absent."`
 	CardTitle string     `json:"card_title,omitempty" maxLength:"64" doc:"Of the mini-program card that follows"`
 	CardPath  string     `json:"card_path,omitempty" maxLength:"255" doc:"Of the mini-program card that follows"`
+	CardImage OptionalID `json:"card_image_id,omitempty" doc:"The card's picture, of the library; siyu has one if absent"`
+	ImageID   OptionalID `json:"image_id,omitempty" doc:"A picture of the library that comes with the welcome"`
+	Article   *Article   `json:"article,omitempty" doc:"An article that comes with the welcome"`
 	TagID     OptionalID `json:"tag_id,omitempty" doc:"The tag that who comes by it gets"`
+}
+
+// Article is a card with a link.
+type Article struct {
+	Title       string     `json:"title" maxLength:"64" example:"会员权益一览"`
+	Description string     `json:"description,omitempty" maxLength:"120"`
+	URL         string     `json:"url" maxLength:"1024" example:"https://mp.weixin.qq.com/s/abc"`
+	ImageID     OptionalID `json:"image_id,omitempty" doc:"A picture of the library"`
+	PicURL      string     `json:"pic_url,omitempty" maxLength:"1024"`
+}
+
+func articleView(c model.ChannelCode) *Article {
+	var m reply.Message
+	if len(c.Article) == 0 || c.Article.Into(&m) != nil {
+		return nil
+	}
+	return &Article{m.Title, m.Description, m.URL, optionalID(m.ImageID), m.PicURL}
+}
+
+func articleOf(a *Article) (model.JSON, error) {
+	if a == nil {
+		return nil, nil
+	}
+	m, err := messageOf("article", Message{Kind: reply.News, Title: a.Title, Description: a.Description, URL: a.URL, PicURL: a.PicURL, ImageID: a.ImageID})
+	if err != nil {
+		return nil, err
+	}
+	m.Trim()
+	return model.ToJSON(m), nil
 }
 
 type channelIn struct{ Body ChannelBody }
@@ -113,6 +150,18 @@ func (h *handler) saveChannel(ctx context.Context, action string, old channel.Vi
 	if err != nil {
 		return nil, err
 	}
+	cardImage, err := ref("card_image_id", b.CardImage)
+	if err != nil {
+		return nil, err
+	}
+	image, err := ref("image_id", b.ImageID)
+	if err != nil {
+		return nil, err
+	}
+	article, err := articleOf(b.Article)
+	if err != nil {
+		return nil, err
+	}
 	view := func(c model.ChannelCode) Channel {
 		v := old // its counts
 		v.ChannelCode = c
@@ -125,6 +174,7 @@ func (h *handler) saveChannel(ctx context.Context, action string, old channel.Vi
 	ctx = audited(ctx, h, action, before, func(c model.ChannelCode) (string, any) { return object("channel", c.ID), view(c) })
 	c, err := h.Channels.Save(ctx, model.ChannelCode{
 		ID: old.ID, Code: b.Code, Name: b.Name, Welcome: b.Welcome, CardTitle: b.CardTitle, CardPath: b.CardPath, TagID: tagID,
+		CardImage: cardImage, ImageID: image, Article: article,
 	})
 	if err != nil {
 		return nil, err

@@ -89,16 +89,23 @@ func (s *Server) crossOrigin(c *gin.Context) {
 	}
 }
 
+// pictureLimit is a picture of WeChat's 10 MiB in base64, with its name.
+const pictureLimit = 14 << 20
+
 // boundBody refuses bodies over the limit: at once when announced, else when read. WeChat's pushes have a bound of their own.
 func (s *Server) boundBody(c *gin.Context) {
 	if strings.HasPrefix(c.Request.URL.Path, "/wechat/") {
 		return
 	}
-	if c.Request.ContentLength > s.opt.BodyLimit {
-		Fail(c, errs.New(errs.TooLarge, "web.too_large", "limit", s.opt.BodyLimit))
+	limit := s.opt.BodyLimit
+	if p := c.Request.URL.Path; p == "/admin/v1/media" || p == "/console/media" {
+		limit = max(limit, pictureLimit)
+	}
+	if c.Request.ContentLength > limit {
+		Fail(c, errs.New(errs.TooLarge, "web.too_large", "limit", limit))
 		return
 	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, s.opt.BodyLimit)
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
 }
 
 // ConsoleSecurity guards pages with forms: no request from another origin changes anything, and nothing foreign runs on the page.

@@ -225,6 +225,7 @@ var messages = map[int]string{
 	40005: "invalid file type",
 	40006: "invalid meida size",
 	40007: "invalid media_id",
+	40009: "invalid image size",
 	40013: "invalid appid",
 	40014: "invalid access_token",
 	40015: "invalid menu type",

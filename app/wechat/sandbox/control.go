@@ -89,6 +89,7 @@ func (s *Sandbox) ControlHandler() http.Handler {
 	mux.Handle("GET /sandbox", http.HandlerFunc(servePage))
 	mux.Handle("GET /sandbox/{$}", http.RedirectHandler("/sandbox", http.StatusFound))
 	mux.Handle("GET /sandbox/static/{file}", http.HandlerFunc(serveStatic))
+	mux.Handle("GET /sandbox/media/{id}", http.HandlerFunc(s.servePicture))
 	mux.HandleFunc("/sandbox/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, refuse(404, "NOT_FOUND", "there is no %s %s", r.Method, r.URL.Path))
 	})

@@ -43,6 +43,7 @@ type customMessage struct {
 		Title string `json:"title"`
 		AppID string `json:"appid"`
 		Path  string `json:"pagepath"`
+		Thumb string `json:"thumb_media_id"`
 	} `json:"miniprogrampage"`
 }
 
@@ -154,6 +155,9 @@ func (c *call) customBody(in *customMessage) (body, int) {
 	case "miniprogrampage":
 		if in.Page == nil {
 			return b, 44004
+		}
+		if !c.acct.holdsMedia(in.Page.Thumb, c.now) {
+			return b, 40007
 		}
 		b.content, b.data = fmt.Sprintf("[小程序] %s\n%s", in.Page.Title, in.Page.Path), toData(in.Page)
 		return b, 0

@@ -46,6 +46,7 @@ func init() {
 		"/cgi-bin/media/upload":                      {run: mediaUpload, post: true, day: 100_000},
 		"/cgi-bin/media/uploadimg":                   {run: mediaUploadImage, post: true, day: 100_000, forOA: true},
 		"/cgi-bin/material/add_material":             {run: materialAdd, post: true, day: 1000, forOA: true},
+		"/cgi-bin/material/get_material":             {run: materialGet, post: true, day: 1000, forOA: true},
 		"/cgi-bin/template/api_add_template":         {run: oaTemplateAdd, post: true, day: 1000, forOA: true},
 		"/cgi-bin/template/del_private_template":     {run: oaTemplateDelete, post: true, day: 1000, forOA: true},
 		"/cgi-bin/template/get_all_private_template": {run: oaTemplateList, day: 1000, forOA: true},

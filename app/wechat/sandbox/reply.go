@@ -131,12 +131,16 @@ func (s *Sandbox) receiveReply(ev *pushEvent, p *passive) {
 	}
 	line, _ := p.show()
 	b := body{channel: ChannelReply, typ: p.MsgType, content: line}
-	if p.MsgType == "news" {
-		if raw, err := json.Marshal(p.Articles.Item); err == nil {
-			b.data = string(raw)
-		}
+	switch p.MsgType {
+	case "news":
+		b.data = toData(p.Articles.Item)
+	case "image":
+		b.data = toData(map[string]string{"media_id": p.Image.MediaId})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if p.MsgType == "image" && !ev.acct.holdsMedia(p.Image.MediaId, s.clk.Now()) {
+		return // WeChat drops a reply whose picture it does not know
+	}
 	s.deliver(ev.acct, []int64{ev.person}, b, s.clk.Now())
 }

@@ -35,7 +35,7 @@ type Sandbox struct {
 	log  *slog.Logger
 	clk  *clock.Movable
 
-	mu       sync.Mutex // guards everything from here to faults; never held while a push or a follower is called
+	mu       sync.Mutex // guards everything from here to pictureIDs; never held while a push or a follower is called
 	seed     string     // openids and unionids are derived from it
 	base     string     // of the callback URLs
 	accounts []*account
@@ -51,6 +51,9 @@ type Sandbox struct {
 	pushes   pushLog
 	faults   []*fault
 	store    *store
+
+	pictures   map[string][]byte // uploads that the phone's page shows
+	pictureIDs []string          // oldest first
 
 	pumpMu  sync.Mutex // one runs due tasks at a time
 	wake    chan struct{}

@@ -342,6 +342,9 @@ CREATE TABLE IF NOT EXISTS `channel_codes` (
   `welcome` varchar(2000) NOT NULL DEFAULT '',
   `card_title` varchar(64) NOT NULL DEFAULT '',
   `card_path` varchar(255) NOT NULL DEFAULT '',
+  `card_image` bigint NOT NULL DEFAULT 0,
+  `image_id` bigint NOT NULL DEFAULT 0,
+  `article` text DEFAULT NULL,
   `tag_id` bigint NOT NULL DEFAULT 0,
   `created_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
@@ -617,4 +620,69 @@ CREATE TABLE IF NOT EXISTS `inboxes` (
   PRIMARY KEY (`id`),
   UNIQUE KEY `uq_inbox` (`account`,`key`),
   KEY `ix_inbox_state` (`state`,`received_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `media` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `name` varchar(64) NOT NULL,
+  `type` varchar(8) NOT NULL,
+  `size` bigint NOT NULL,
+  `sha256` varchar(64) NOT NULL,
+  `data` mediumblob DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_media_sha256` (`sha256`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `media_uses` (
+  `owner` varchar(48) NOT NULL,
+  `media_id` bigint NOT NULL,
+  `form` varchar(8) NOT NULL,
+  PRIMARY KEY (`owner`,`media_id`,`form`),
+  KEY `idx_media_uses_media_id` (`media_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `media_copies` (
+  `account` varchar(32) NOT NULL,
+  `media_id` bigint NOT NULL,
+  `form` varchar(8) NOT NULL,
+  `value` varchar(512) NOT NULL DEFAULT '',
+  `uploaded_at` datetime(6) DEFAULT NULL,
+  `dies_at` datetime(6) DEFAULT NULL,
+  `due_at` datetime(6) NOT NULL,
+  `attempts` bigint NOT NULL DEFAULT 0,
+  `error` varchar(255) NOT NULL DEFAULT '',
+  `lease_till` datetime(6) NOT NULL,
+  PRIMARY KEY (`account`,`media_id`,`form`),
+  KEY `idx_media_copies_due_at` (`due_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `replies` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `name` varchar(64) NOT NULL,
+  `trigger` varchar(8) NOT NULL,
+  `match` varchar(8) NOT NULL,
+  `words` text NOT NULL,
+  `mode` varchar(8) NOT NULL,
+  `messages` text NOT NULL,
+  `position` bigint NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `reply_sends` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `identity_id` bigint NOT NULL,
+  `source` varchar(48) NOT NULL,
+  `messages` text NOT NULL,
+  `next_no` bigint NOT NULL DEFAULT 0,
+  `state` varchar(8) NOT NULL,
+  `calling` tinyint(1) NOT NULL DEFAULT 0,
+  `paid` tinyint(1) NOT NULL DEFAULT 0,
+  `detail` varchar(128) NOT NULL DEFAULT '',
+  `attempts` bigint NOT NULL DEFAULT 0,
+  `due_at` datetime(6) NOT NULL,
+  `until` datetime(6) NOT NULL,
+  `lease_till` datetime(6) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_reply_sends_identity_id` (`identity_id`),
+  KEY `ix_reply_send` (`state`,`due_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -1,0 +1,133 @@
+package reply
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/media"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Kinds of messages.
+const (
+	Text     = "text"
+	Image    = "image"
+	News     = "news"    // one article
+	Card     = "card"    // a mini-program card: never a passive reply
+	HandOver = "service" // hands the person over to human service: always the passive reply
+)
+
+// Message is one message of an answer. Each kind reads its own fields.
+type Message struct {
+	Kind        string `json:"kind"`
+	Text        string `json:"text,omitempty"`
+	ImageID     int64  `json:"image_id,string,omitempty"` // of the library: the image, the picture of an article or of a card
+	Title       string `json:"title,omitempty"`
+	Description string `json:"description,omitempty"`
+	URL         string `json:"url,omitempty"`
+	PicURL      string `json:"pic_url,omitempty"` // of an article whose picture is elsewhere
+	Path        string `json:"path,omitempty"`    // of a card
+	Agent       string `json:"agent,omitempty"`   // the customer-service account; "" = anyone
+}
+
+// WeChat's limits (FACTS 2.4, 3.3). Those of titles and descriptions are what WeChat shows of them.
+const (
+	maxText        = 2048 // bytes
+	maxTitle       = 64   // characters
+	maxDescription = 120  // characters
+	maxURL         = 1024 // bytes
+	maxPath        = 255  // characters
+)
+
+var agentRule = regexp.MustCompile(`^[0-9A-Za-z_]{1,32}@[0-9A-Za-z_-]{1,32}$`)
+
+// Check refuses what WeChat would, naming the limit; field is the path of the message in the input.
+func (m *Message) Check(field string) error {
+	for _, s := range []string{m.Text, m.Title, m.Description, m.URL, m.PicURL, m.Path} {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }) {
+			return errs.Field(field, "reply.not_text")
+		}
+	}
+	switch m.Kind {
+	case Text:
+		if strings.TrimSpace(m.Text) == "" || len(m.Text) > maxText {
+			return errs.Field(field+".text", "reply.text", "limit", maxText)
+		}
+	case Image:
+		if m.ImageID <= 0 {
+			return errs.Field(field+".image_id", "reply.image")
+		}
+	case News:
+		return m.checkArticle(field)
+	case Card:
+		if err := m.checkTitle(field); err != nil {
+			return err
+		}
+		if m.Path == "" || strings.HasPrefix(m.Path, "/") || utf8.RuneCountInString(m.Path) > maxPath {
+			return errs.Field(field+".path", "reply.path", "limit", maxPath)
+		}
+	case HandOver:
+		if m.Agent != "" && !agentRule.MatchString(m.Agent) {
+			return errs.Field(field+".agent", "reply.agent")
+		}
+	default:
+		return errs.Field(field+".kind", "reply.kind")
+	}
+	return nil
+}
+
+func (m *Message) checkTitle(field string) error {
+	if m.Title == "" || utf8.RuneCountInString(m.Title) > maxTitle {
+		return errs.Field(field+".title", "reply.title", "limit", maxTitle)
+	}
+	return nil
+}
+
+func (m *Message) checkArticle(field string) error {
+	if err := m.checkTitle(field); err != nil {
+		return err
+	}
+	switch {
+	case utf8.RuneCountInString(m.Description) > maxDescription:
+		return errs.Field(field+".description", "reply.description", "limit", maxDescription)
+	case !WebURL(m.URL):
+		return errs.Field(field+".url", "reply.url", "limit", maxURL)
+	case m.PicURL != "" && !WebURL(m.PicURL):
+		return errs.Field(field+".pic_url", "reply.url", "limit", maxURL)
+	}
+	return nil
+}
+
+// WebURL reports whether s is an http or https address that WeChat takes.
+func WebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && len(s) <= maxURL
+}
+
+// Trim takes away spaces around what people type.
+func (m *Message) Trim() {
+	m.Text = strings.TrimSpace(m.Text)
+	for _, s := range []*string{&m.Title, &m.Description, &m.URL, &m.PicURL, &m.Path, &m.Agent} {
+		*s = strings.TrimSpace(*s)
+	}
+}
+
+// Refs are the pictures of messages, for media.UseTx.
+func Refs(list []Message, field string) []media.Ref {
+	var refs []media.Ref
+	for i, m := range list {
+		form := model.MediaTemporary
+		if m.Kind == News {
+			form = model.MediaURL
+		}
+		if m.ImageID > 0 {
+			refs = append(refs, media.Ref{Field: fmt.Sprintf("%s[%d].image_id", field, i), ID: m.ImageID, Form: form})
+		}
+	}
+	return refs
+}
