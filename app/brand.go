@@ -57,6 +57,11 @@ func (a *App) ensureSandbox(ctx context.Context) error {
 	return nil
 }
 
+// once lets the write of a first start happen once, though several processes start at the same moment or one dies between two steps.
+func once(ctx context.Context, what string) context.Context {
+	return db.WithKey(ctx, db.Key{Principal: "siyu", Route: "first start", Key: what})
+}
+
 func (a *App) makeChannels(ctx context.Context) error {
 	for _, c := range []struct{ code, name, welcome string }{
 		{"poster", "门店海报", "欢迎从门店来!打开小程序注册,新会员立得积分;回复「签到」每天领积分。"},
@@ -120,7 +125,7 @@ func (a *App) makeAutoTags(ctx context.Context) error {
 			return err
 		}
 		in := tag.Rule{TagID: t.ID, Name: r.name, Enabled: true, Condition: model.ToJSON(r.tree)}
-		if _, err := a.Tags.SaveRule(ctx, in, templates.Chinese); err != nil {
+		if _, err := a.Tags.SaveRule(once(ctx, "auto-tag:"+r.tag), in, templates.Chinese); err != nil {
 			return err
 		}
 	}
@@ -133,7 +138,7 @@ func (a *App) makeQuiz(ctx context.Context) error {
 		return err
 	}
 	opens := a.Zone.Start(a.Zone.DayOf(a.Clock.Now()))
-	_, err = a.Quizzes.Save(ctx, quiz.View{
+	_, err = a.Quizzes.Save(once(ctx, "quiz"), quiz.View{
 		Quiz: model.Quiz{
 			Question: "今天上架一款草莓味的润唇膜,猜猜它的主要有效成分是?", OpensAt: opens, ClosesAt: opens.AddDate(0, 0, 30), Attempts: 1,
 			Explanation: "莓果复合物帮助双唇锁水。", Enabled: true,
@@ -158,7 +163,7 @@ func (a *App) makeBroadcast(ctx context.Context) error {
 		return err
 	}
 	first := line.Next(a.Clock.Now())
-	_, err = a.Broadcasts.Save(ctx, broadcast.Input{
+	_, err = a.Broadcasts.Save(once(ctx, "broadcast"), broadcast.Input{
 		Name: "每周三会员日", Class: model.ClassMarketing, Cron: wednesday,
 		Condition: condition.Tree{Any: holders},
 		Message: reach.Message{

@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,6 +52,27 @@ func TestFirstStart(t *testing.T) {
 			require.Equal(t, want, start())
 			require.Equal(t, want, start())
 		})
+	}
+}
+
+// TestFirstStartOfMany holds that processes which start together make one brand.
+func TestFirstStartOfMany(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	w.Config.Sandbox.Demo = true
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := app.EnsureSandbox(w.App, context.Background()); err != nil {
+				t.Errorf("EnsureSandbox: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	for n, rows := range map[int64][]any{1: {&model.Quiz{}, &model.Broadcast{}}, 3: {&model.PointRule{}, &model.AutoTag{}}} {
+		for _, row := range rows {
+			require.Equal(t, n, w.Count(row), "%T", row)
+		}
 	}
 }
 

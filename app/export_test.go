@@ -1,0 +1,4 @@
+package app
+
+// EnsureSandbox is what each start in the sandbox does.
+var EnsureSandbox = (*App).ensureSandbox
