@@ -108,7 +108,7 @@ func New(d Deps) *App {
 	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
-		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach, Replies: a.Replies,
+		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach, Replies: a.Replies, Box: d.Box,
 	})
 	a.register()
 	return a
@@ -132,7 +132,7 @@ func (a *App) register() {
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
 		a.Checkins.Part(), a.Quizzes.Part(), a.Groups.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
-		a.Replies.Part(),
+		a.Replies.Part(), a.Inbox.Part(),
 	} {
 		a.Members.AddPart(p)
 	}

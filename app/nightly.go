@@ -67,6 +67,24 @@ func Verify(ctx context.Context, cfg *config.Config, report func(ledger.Mismatch
 	return prove(ctx, d, zone, report)
 }
 
+// leftChunk is how many people one call erases.
+const leftChunk = 20
+
+// leftAfter is how long who left without ever registering is remembered.
+func (a *App) leftAfter() time.Duration {
+	return time.Duration(a.Config.Retention.LeftHours) * time.Hour
+}
+
+// EraseLeft erases followers who never registered and left (PLAYBOOKS H21).
+func (a *App) EraseLeft(ctx context.Context, now time.Time) (int, error) {
+	return a.Members.EraseLeft(ctx, now.Add(-a.leftAfter()), leftChunk)
+}
+
+// LeftDue is when the next of them is to be erased.
+func (a *App) LeftDue(ctx context.Context) (time.Time, bool, error) {
+	return a.Members.LeftDue(ctx, a.leftAfter())
+}
+
 // keysFor is how long an Idempotency-Key is remembered.
 const keysFor = 7 * 24 * time.Hour
 

@@ -22,7 +22,10 @@ type Member struct {
 	LastChannel  int64      `gorm:"not null;default:0"`
 	OptedOutAt   *time.Time `gorm:"precision:6"`                 // no marketing since then
 	LocationOK   bool       `gorm:"not null;default:false"`      // consent to keep positions
-	PrivacyRead  string     `gorm:"size:32;not null;default:''"` // version of the privacy text accepted at registration
+	PrivacyRead  string     `gorm:"size:32;not null;default:''"` // version of the privacy text that he accepted last
+	LeftAt       *time.Time `gorm:"precision:6;index"`           // a follower who never registered follows nothing since: he is erased some hours later
+	ErasedAt     *time.Time `gorm:"precision:6"`                 // nothing says any more who he was; what he held stays under No
+	Former       bool       `gorm:"not null;default:false"`      // somebody with his openid or unionid was erased: he is no newcomer
 	TokenVersion int64      `gorm:"not null;default:0"`
 	CreatedAt    time.Time  `gorm:"not null;precision:6"`
 	ActiveAt     time.Time  `gorm:"not null;precision:6"` // last thing the person did
@@ -46,6 +49,7 @@ type Identity struct {
 	SubscribeScene string     `gorm:"size:64;not null;default:''"`
 	SessionSealed  string     `gorm:"size:255;not null;default:''"` // encrypted session_key of the last login
 	AskedAt        *time.Time `gorm:"precision:6"`                  // when unionid was last asked of WeChat
+	Former         bool       `gorm:"not null;default:false"`       // somebody with this openid was erased: his next follow is not the first
 	CreatedAt      time.Time  `gorm:"not null;precision:6"`
 }
 
@@ -68,6 +72,13 @@ type Merge struct {
 	WinnerID int64     `gorm:"not null;index"`
 	Reason   string    `gorm:"size:64;not null"`
 	At       time.Time `gorm:"not null;precision:6"`
+}
+
+// Former is an openid or unionid of somebody who was erased, as a keyed hash: who comes back is a new person, but no newcomer. Nothing
+// leads from it to what he held. Written by app/member.
+type Former struct {
+	Hash string    `gorm:"primaryKey;size:64"`
+	At   time.Time `gorm:"not null;precision:6"`
 }
 
 // Position is where a consenting member was last. Written by app/member.

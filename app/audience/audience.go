@@ -29,9 +29,9 @@ func New(d *db.DB, c clock.Clock, conditions *condition.Registry) *Service {
 	return &Service{db: d, clock: c, conditions: conditions}
 }
 
-// Universe is everybody: each person who was not merged into another, followers who never registered too.
+// Universe is everybody: each person who was not merged into another nor erased, followers who never registered too.
 func (s *Service) Universe(ctx context.Context, tx *gorm.DB) (*roaring.Bitmap, error) {
-	rows, err := tx.Statement.ConnPool.QueryContext(ctx, "SELECT id FROM members WHERE merged_into IS NULL ORDER BY id")
+	rows, err := tx.Statement.ConnPool.QueryContext(ctx, "SELECT id FROM members WHERE merged_into IS NULL AND erased_at IS NULL ORDER BY id")
 	if err != nil {
 		return nil, fmt.Errorf("audience: universe: %w", err)
 	}

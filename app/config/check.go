@@ -173,5 +173,6 @@ func (c *Config) checkReach() error {
 		between("reach.in_flight", int64(c.Reach.InFlight), 1, 10_000),
 		between("reach.workers", int64(c.Reach.Workers), 1, 256),
 		between("retention.raw_days", int64(c.Retention.RawDays), 1, 3650),
+		between("retention.left_hours", int64(c.Retention.LeftHours), 0, 24*365),
 	)
 }

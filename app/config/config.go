@@ -81,7 +81,8 @@ type Reach struct {
 
 // Retention is how long raw data stays.
 type Retention struct {
-	RawDays int `yaml:"raw_days" env:"RAW_DAYS"` // raw callbacks (PLAYBOOKS H21)
+	RawDays   int `yaml:"raw_days" env:"RAW_DAYS"`     // raw callbacks (PLAYBOOKS H21)
+	LeftHours int `yaml:"left_hours" env:"LEFT_HOURS"` // people who follow no more and never registered; 0: erased at once
 }
 
 // Prod reports whether real people are served: no sandbox, no movable clock.
@@ -113,6 +114,6 @@ func defaults() *Config {
 		Log:       Log{Level: "info", Format: "text"},
 		API:       API{BodyLimit: 1 << 20},
 		Reach:     Reach{DailyCap: 1, QuietFrom: "22:00", QuietTo: "08:00", InFlight: 128, Workers: 2},
-		Retention: Retention{RawDays: 30},
+		Retention: Retention{RawDays: 30, LeftHours: 24},
 	}
 }

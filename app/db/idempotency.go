@@ -133,6 +133,11 @@ func (d *DB) PurgeKeys(ctx context.Context, before time.Time, limit int) (n int6
 	return n, err
 }
 
+// ForgetKeys forgets every key of a caller and what was answered to him.
+func ForgetKeys(tx *gorm.DB, principal string) error {
+	return tx.Where("principal = ?", principal).Delete(&model.IdempotencyKey{}).Error
+}
+
 // claim inserts the key; false means that the request was done before.
 func (k *keyState) claim(tx *gorm.DB) (first bool, err error) {
 	if len(k.Key.Key) > 128 {

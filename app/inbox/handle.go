@@ -48,6 +48,8 @@ func (s *Service) handle(ctx context.Context, tx *gorm.DB, acc wechat.Account, w
 		return done(wechat.Reply{}), err
 	case "TEMPLATESENDJOBFINISH":
 		return done(wechat.Reply{}), nil // siyu sends no template messages yet: the row keeps the report
+	case "user_authorization_revoke", "user_authorization_cancellation":
+		return s.revoked(ctx, tx, p)
 	}
 	use := s.useCase(p)
 	if use == nil || p.FromUserName == "" || len(p.FromUserName) > maxOpenID || p.CreateTime.IsZero() {
@@ -208,6 +210,11 @@ func (s *Service) unfollow(ctx context.Context, tx *gorm.DB, p *push) (outcome, 
 	}
 	if err != nil {
 		return outcome{}, err
+	}
+	if gone {
+		if err := s.forgetMessages(tx, p); err != nil {
+			return outcome{}, err
+		}
 	}
 	_, err = s.record(ctx, tx, p, model.EventUnfollowed, map[string]any{})
 	return done(wechat.Reply{}), err

@@ -16,6 +16,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/checkin"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/community"
+	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
@@ -44,6 +45,7 @@ type Deps struct {
 	Groups   *community.Service
 	Reach    *reach.Service
 	Replies  *reply.Service
+	Box      *config.Box
 	Slow     time.Duration
 }
 
@@ -142,7 +144,7 @@ func (s *Service) keep(ctx context.Context, acc wechat.Account, p *wechat.Push, 
 
 func (s *Service) newRow(acc wechat.Account, p *wechat.Push) *model.Inbox {
 	return &model.Inbox{
-		Account: acc.Name, Key: p.Key(), Kind: kind(p), OpenID: model.Cut(p.Person(), maxOpenID), State: model.InboxPending, Raw: p.Raw, Reply: model.JSON("{}"),
+		Account: acc.Name, Key: s.mark(p.Person()) + p.Key(), Kind: kind(p), OpenID: model.Cut(p.Person(), maxOpenID), State: model.InboxPending, Raw: p.Raw, Reply: model.JSON("{}"),
 		LeaseTill: clock.Real(), OccurredAt: p.CreateTime, ReceivedAt: s.Clock.Now(),
 	}
 }

@@ -24,6 +24,7 @@ func (b *Book) Part() member.Part {
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			return b.MergeTx(ctx, tx, m.Loser, m.Winner, m.At)
 		},
+		Erase: func(ctx context.Context, tx *gorm.DB, m *model.Member) error { return b.VoidTx(ctx, tx, m.ID) },
 	}
 }
 

@@ -77,18 +77,11 @@ func (s *Service) Merge(ctx context.Context, a, b int64, reason string) (*model.
 	if a == b {
 		return nil, errs.Field("other_id", "member.merge_self")
 	}
-	m, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (model.Member, error) {
-		id, err := s.MergeTx(ctx, tx, a, b, reason)
-		if err != nil {
-			return model.Member{}, err
-		}
-		m, err := Get(tx, id)
-		if err != nil {
-			return model.Member{}, err
-		}
-		return *m, nil
-	})
-	return &m, err
+	id, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (int64, error) { return s.MergeTx(ctx, tx, a, b, reason) })
+	if err != nil {
+		return nil, err
+	}
+	return s.Get(ctx, id)
 }
 
 // SeenTx is ActTx for everybody, registered or not.

@@ -19,13 +19,14 @@ import (
 // Known is what a transaction knows of people before it locks them.
 type Known struct{ people map[[2]string]*known }
 
-// known is an identity and the version of its member when it was read; nil in Known: there was none.
+// known is an identity and the version of its member when it was read; nil in Known: there was none. One without an id is not there
+// but was, before an erasure.
 type known struct {
 	model.Identity
 	Version int64
 }
 
-// KnownTx reads the identities of people, openids by account, in one query per account.
+// KnownTx reads the identities of people, openids by account, in one query per account, and one for those who are not there.
 func (s *Service) KnownTx(tx *gorm.DB, people map[string][]string) (*Known, error) {
 	out := &Known{map[[2]string]*known{}}
 	for account, openIDs := range people {
@@ -42,7 +43,7 @@ func (s *Service) KnownTx(tx *gorm.DB, people map[string][]string) (*Known, erro
 			out.people[[2]string{account, row.OpenID}] = &rows[i]
 		}
 	}
-	return out, nil
+	return out, s.findFormer(tx, out.people)
 }
 
 // take returns what is known of a person, once: afterwards he is another. It asks where nobody did.
@@ -67,15 +68,18 @@ func (s *Service) TouchTx(tx *gorm.DB, seen *Known, account, kind, openID string
 	if err != nil {
 		return nil, false, err
 	}
-	if row != nil {
+	former := row != nil
+	if former && row.ID != 0 {
 		id, err := s.lockIdentity(tx, row, at)
-		return id, false, err
+		if !errors.Is(err, gorm.ErrRecordNotFound) { // else he was erased just now
+			return id, false, err
+		}
 	}
-	m, err := s.create(tx, at)
+	m, err := s.create(tx, at, former)
 	if err != nil {
 		return nil, false, err
 	}
-	id := &model.Identity{MemberID: m.ID, Account: account, OpenID: openID, Kind: kind, CreatedAt: s.clock.Now()}
+	id := &model.Identity{MemberID: m.ID, Account: account, OpenID: openID, Kind: kind, CreatedAt: s.clock.Now(), Former: former}
 	dup, err := db.Insert(tx, id)
 	if err != nil {
 		return nil, false, fmt.Errorf("member: identity: %w", err)
@@ -90,7 +94,7 @@ func (s *Service) TouchTx(tx *gorm.DB, seen *Known, account, kind, openID string
 	if row, err = s.take(tx, nil, account, openID); err != nil {
 		return nil, false, err
 	}
-	if row == nil {
+	if row == nil || row.ID == 0 {
 		return nil, false, fmt.Errorf("member: identity of %s at %s came and went", openID, account)
 	}
 	id, err = s.lockIdentity(tx, row, at)
@@ -133,13 +137,13 @@ func (s *Service) lockIdentity(tx *gorm.DB, row *known, at time.Time) (*model.Id
 // Follow is what a subscribe push says.
 type Follow struct {
 	Late bool // it came after a newer push: the state stays as that one said
-	New  bool // the first follow ever of this openid
+	New  bool // the first follow ever of this openid, also before an erasure
 }
 
 // FollowTx records that the person follows the account since at. The caller holds the lock of id.MemberID.
 // An older push does not undo a newer state.
 func (s *Service) FollowTx(tx *gorm.DB, id *model.Identity, scene string, at time.Time) (Follow, error) {
-	f := Follow{Late: id.StateAt != nil && at.Before(*id.StateAt), New: id.SubscribedAt == nil}
+	f := Follow{Late: id.StateAt != nil && at.Before(*id.StateAt), New: id.SubscribedAt == nil && !id.Former}
 	if f.Late {
 		if !f.New {
 			return f, nil
@@ -147,12 +151,17 @@ func (s *Service) FollowTx(tx *gorm.DB, id *model.Identity, scene string, at tim
 		id.SubscribedAt = &at
 		return f, tx.Model(id).Update("subscribed_at", at).Error
 	}
+	if id.UnsubscribedAt != nil {
+		if err := setLeft(tx, id.MemberID, nil); err != nil {
+			return f, err
+		}
+	}
 	id.Subscribed, id.SubscribedAt, id.StateAt, id.SubscribeScene = true, &at, &at, scene
 	return f, tx.Model(id).Select("Subscribed", "SubscribedAt", "StateAt", "SubscribeScene").Updates(id).Error
 }
 
 // UnfollowTx records that the person left the account at the moment at; it reports whether that is his state now. Where
-// he was is forgotten.
+// he was and what he wrote is forgotten (PLAYBOOKS H21).
 func (s *Service) UnfollowTx(tx *gorm.DB, id *model.Identity, at time.Time) (bool, error) {
 	if id.StateAt != nil && at.Before(*id.StateAt) {
 		return false, nil
@@ -161,7 +170,13 @@ func (s *Service) UnfollowTx(tx *gorm.DB, id *model.Identity, at time.Time) (boo
 		return false, fmt.Errorf("member: forget position: %w", err)
 	}
 	id.Subscribed, id.UnsubscribedAt, id.StateAt = false, &at, &at
-	return true, tx.Model(id).Select("Subscribed", "UnsubscribedAt", "StateAt").Updates(id).Error
+	if err := tx.Model(id).Select("Subscribed", "UnsubscribedAt", "StateAt").Updates(id).Error; err != nil {
+		return false, fmt.Errorf("member: unfollow: %w", err)
+	}
+	if err := forgetTexts(tx, id.MemberID); err != nil {
+		return false, err
+	}
+	return true, noteLeft(tx, id.MemberID)
 }
 
 // LinkTx notes the unionid of an identity and makes one person of the two where another already has it.
@@ -178,6 +193,9 @@ func (s *Service) LinkTx(ctx context.Context, tx *gorm.DB, id *model.Identity, u
 	id.UnionID = unionID
 	if err := tx.Model(id).Update("union_id", unionID).Error; err != nil {
 		return 0, fmt.Errorf("member: link: %w", err)
+	}
+	if err := s.noteFormer(tx, id.MemberID, unionID); err != nil {
+		return 0, err
 	}
 	dup, err := db.Insert(tx, &model.Union{UnionID: unionID, MemberID: id.MemberID})
 	if err != nil {

@@ -46,7 +46,7 @@ func New(d *db.DB, c clock.Clock, z clock.Zone, events *event.Log, w WeChat, box
 	return &Service{db: d, clock: c, zone: z, events: events, wechat: w, box: box, parts: ownParts()}
 }
 
-// LockTx takes the locks of members: the first statement of any decision about them, ids ascending.
+// LockTx takes the locks of members: the first statement of any decision about them, ids ascending. One who was erased is not found.
 func LockTx(tx *gorm.DB, ids ...int64) error {
 	if len(ids) > 1 {
 		ids = slices.Clone(ids)
@@ -54,7 +54,7 @@ func LockTx(tx *gorm.DB, ids ...int64) error {
 		ids = slices.Compact(ids)
 	}
 	for _, id := range ids {
-		res := tx.Exec("UPDATE members SET version = version + 1 WHERE id = ?", id)
+		res := tx.Exec("UPDATE members SET version = version + 1 WHERE id = ? AND erased_at IS NULL", id)
 		if res.Error != nil {
 			return fmt.Errorf("member: lock %d: %w", id, res.Error)
 		}
@@ -75,11 +75,15 @@ func (s *Service) ActTx(tx *gorm.DB, id int64, at time.Time, joined bool) (int64
 		var m struct {
 			JoinedAt   *time.Time
 			MergedInto *int64
+			ErasedAt   *time.Time
 		}
-		if err := tx.Model(&model.Member{}).Select("joined_at", "merged_into").Where("id = ?", id).Take(&m).Error; errors.Is(err, gorm.ErrRecordNotFound) {
+		if err := tx.Model(&model.Member{}).Select("joined_at", "merged_into", "erased_at").Where("id = ?", id).Take(&m).Error; errors.Is(err, gorm.ErrRecordNotFound) {
 			return 0, errs.New(errs.NotFound, "member.not_found")
 		} else if err != nil {
 			return 0, fmt.Errorf("member: read %d: %w", id, err)
+		}
+		if m.ErasedAt != nil {
+			return 0, errs.New(errs.NotFound, "member.not_found")
 		}
 		if m.MergedInto != nil {
 			id = *m.MergedInto
@@ -144,7 +148,7 @@ type Query struct {
 
 // List reads one page of members, newest first.
 func (s *Service) List(ctx context.Context, q Query) ([]model.Member, error) {
-	tx := s.db.Reader(ctx).Where("merged_into IS NULL").Order("id DESC").Limit(min(max(q.Limit, 1), 200))
+	tx := s.db.Reader(ctx).Where("merged_into IS NULL AND erased_at IS NULL").Order("id DESC").Limit(min(max(q.Limit, 1), 200))
 	if q.AfterID > 0 {
 		tx = tx.Where("id < ?", q.AfterID)
 	}
@@ -164,9 +168,9 @@ func (s *Service) List(ctx context.Context, q Query) ([]model.Member, error) {
 }
 
 // create inserts a person without identity.
-func (s *Service) create(tx *gorm.DB, at time.Time) (*model.Member, error) {
+func (s *Service) create(tx *gorm.DB, at time.Time, former bool) (*model.Member, error) {
 	for range 5 {
-		m := &model.Member{No: newNo(), Lang: "zh-CN", CreatedAt: s.clock.Now(), ActiveAt: at}
+		m := &model.Member{No: newNo(), Lang: "zh-CN", CreatedAt: s.clock.Now(), ActiveAt: at, Former: former}
 		dup, err := db.Insert(tx, m)
 		if err != nil {
 			return nil, fmt.Errorf("member: create: %w", err)

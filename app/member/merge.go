@@ -98,6 +98,9 @@ func unite(tx *gorm.DB, w, l *model.Member) error {
 	if w.LastChannel == 0 || l.LastChannel != 0 && l.ActiveAt.After(w.ActiveAt) {
 		set["last_channel"] = l.LastChannel
 	}
+	if l.Former {
+		set["former"] = true
+	}
 	if l.ActiveAt.After(w.ActiveAt) {
 		set["active_at"] = l.ActiveAt
 	}
@@ -110,7 +113,7 @@ func unite(tx *gorm.DB, w, l *model.Member) error {
 // closeLoser leaves of the loser what leads to the winner.
 func closeLoser(tx *gorm.DB, m MergeOf) error {
 	return tx.Model(&model.Member{}).Where("id = ?", m.Loser).Updates(map[string]any{
-		"merged_into": m.Winner, "merged_at": m.At, "nickname": "", "gender": "", "birthday": "", "phone_sealed": "", "phone_index": "",
+		"merged_into": m.Winner, "merged_at": m.At, "left_at": nil, "nickname": "", "gender": "", "birthday": "", "phone_sealed": "", "phone_index": "",
 	}).Error
 }
 
@@ -119,6 +122,9 @@ func mergeIdentities(_ context.Context, tx *gorm.DB, m MergeOf) error {
 		if err := Move(tx, table, m); err != nil {
 			return err
 		}
+	}
+	if err := noteLeft(tx, m.Winner); err != nil {
+		return err
 	}
 	return mergePositions(tx, m)
 }

@@ -112,7 +112,8 @@ func ownParts() []Part {
 		{
 			Name: "event", Merge: mergeEvents,
 			Tables: []Table{
-				{Row: &model.Event{}, Undo: Return, Export: []string{"kind", "source", "occurred_at", "data"}, Erase: Blank(map[string]any{"data": "{}"})},
+				// Other systems choose keys: a key may name the person too.
+				{Row: &model.Event{}, Undo: Return, Export: []string{"kind", "source", "occurred_at", "data"}, Erase: Blank(map[string]any{"data": "{}", "key": gorm.Expr("CONCAT('erased:', id)")})},
 				{Row: &model.Outbox{}, Undo: Return, Hidden: "work that followed the events", Erase: Delete},
 			},
 		},

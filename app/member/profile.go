@@ -19,33 +19,30 @@ import (
 
 // Login finds the person behind a mini-program login code; it makes him at first contact. The code is used up.
 func (s *Service) Login(ctx context.Context, account, kind, code string) (*model.Member, error) {
-	if m, ok, err := db.Done[model.Member](ctx, s.db); ok || err != nil {
-		return &m, err // a repeat must not use the code again
+	if id, ok, err := db.Done[int64](ctx, s.db); err != nil {
+		return nil, err
+	} else if ok { // a repeat must not use the code again
+		return s.Get(ctx, id)
 	}
 	session, err := s.wechat.Code2Session(ctx, account, code)
 	if err != nil {
 		return nil, err
 	}
-	m, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (model.Member, error) {
+	id, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (int64, error) { // what is kept for repeats names nobody
 		id, _, err := s.TouchTx(tx, nil, account, kind, session.OpenID, s.clock.Now())
 		if err != nil {
-			return model.Member{}, err
+			return 0, err
 		}
 		sealed := s.box.Seal("session_key", []byte(session.SessionKey))
 		if err := tx.Model(id).Update("session_sealed", sealed).Error; err != nil {
-			return model.Member{}, fmt.Errorf("member: login: %w", err)
+			return 0, fmt.Errorf("member: login: %w", err)
 		}
-		memberID, err := s.LinkTx(ctx, tx, id, session.UnionID)
-		if err != nil {
-			return model.Member{}, err
-		}
-		m, err := Get(tx, memberID)
-		if err != nil {
-			return model.Member{}, err
-		}
-		return *m, nil
+		return s.LinkTx(ctx, tx, id, session.UnionID)
 	})
-	return &m, err
+	if err != nil {
+		return nil, err
+	}
+	return s.Get(ctx, id)
 }
 
 // Profile is what a member may say about himself; nil leaves a field as it is.
@@ -54,7 +51,8 @@ type Profile struct {
 	Gender          *string
 	Birthday        *model.Day
 	LocationConsent *bool
-	Marketing       *bool // false: no marketing messages
+	PrivacyRead     *string // version of the privacy text that he accepts
+	Marketing       *bool   // false: no marketing messages
 }
 
 // Registration is what registering answers.
@@ -108,13 +106,13 @@ func (s *Service) registerTx(ctx context.Context, tx *gorm.DB, id int64, p Profi
 	if err != nil {
 		return r, err
 	}
-	set["joined_at"], set["privacy_read"] = now, privacyVersion
+	set["joined_at"], set["privacy_read"], set["left_at"] = now, privacyVersion, nil
 	if err := change(tx, id, set); err != nil {
 		return r, fmt.Errorf("member: register: %w", err)
 	}
 	grants, err := s.events.RecordTx(ctx, tx, &model.Event{
 		MemberID: id, Kind: model.EventRegistered, Source: "member", Key: fmt.Sprint("register:", id), OccurredAt: now,
-		Data: model.ToJSON(map[string]any{"channel_id": m.FirstChannel}),
+		Data: model.ToJSON(map[string]any{"channel_id": m.FirstChannel, "newcomer": !m.Former}),
 	})
 	if err != nil {
 		return r, err
@@ -184,6 +182,9 @@ func (s *Service) changes(m *model.Member, p Profile, now time.Time) (map[string
 	}
 	if p.LocationConsent != nil {
 		set["location_ok"] = *p.LocationConsent
+	}
+	if p.PrivacyRead != nil {
+		set["privacy_read"] = *p.PrivacyRead
 	}
 	if p.Marketing != nil {
 		if *p.Marketing {

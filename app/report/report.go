@@ -79,7 +79,7 @@ func (s *Service) Board(ctx context.Context) (b Board, err error) {
 		return b, err
 	}
 	err = count([]figure{
-		{&b.Members, r.Model(&model.Member{}).Where("joined_at IS NOT NULL AND merged_into IS NULL")},
+		{&b.Members, r.Model(&model.Member{}).Where("joined_at IS NOT NULL AND merged_into IS NULL AND erased_at IS NULL")},
 		{&b.Followers, r.Model(&model.Identity{}).Where("kind = ? AND subscribed = ?", model.KindOA, true).Distinct("member_id")},
 		{&b.Joined, r.Model(&model.Member{}).Where("merged_into IS NULL AND joined_at >= ? AND joined_at < ?", from, to)},
 		{&b.Followed, r.Model(&model.Identity{}).Where("kind = ? AND subscribed_at >= ? AND subscribed_at < ?", model.KindOA, from, to).Distinct("member_id")},

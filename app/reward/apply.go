@@ -28,8 +28,12 @@ func (m matched) beyondDay() bool {
 }
 
 // Follow is the event follower: it decides what every rule gives for the event and writes it.
-// Value goes to registered members only; what a follower does before he registers earns nothing.
+// Value goes to registered members only; what a follower does before he registers earns nothing, and who registers again after his erasure
+// gets nothing for it (PLAYBOOKS H21).
 func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+	if again, err := registersAgain(ev); err != nil || again {
+		return nil, err
+	}
 	rules, err := s.inForce(tx)
 	if err != nil {
 		return nil, err
@@ -77,6 +81,18 @@ func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]e
 		grants[posted[i]].Balance = entries[i].Balance
 	}
 	return grants, nil
+}
+
+// registersAgain reports the registration of one who was a member before his erasure.
+func registersAgain(ev *model.Event) (bool, error) {
+	if ev.Kind != model.EventRegistered {
+		return false, nil
+	}
+	data := struct {
+		Newcomer bool `json:"newcomer"`
+	}{true}
+	err := ev.Data.Into(&data)
+	return !data.Newcomer, err
 }
 
 // joined reports whether the member had registered by the time of the event.

@@ -77,7 +77,7 @@ func (s *Service) review(ctx context.Context, tx *gorm.DB, row model.AutoTag, no
 }
 
 func people(q *gorm.DB) (ids []int64, err error) {
-	if err := q.Model(&model.Member{}).Where("merged_into IS NULL").Pluck("id", &ids).Error; err != nil {
+	if err := q.Model(&model.Member{}).Where("merged_into IS NULL AND erased_at IS NULL").Pluck("id", &ids).Error; err != nil {
 		return nil, fmt.Errorf("tag: review: %w", err)
 	}
 	return ids, nil

@@ -89,6 +89,12 @@ func (h *handler) getMembers(ctx context.Context, in *membersIn) (*web.Out[web.L
 	return &web.Out[web.List[Member]]{Body: list}, nil
 }
 
+// numbered is a person in the audit log: what says who he is would outlive his erasure there.
+type numbered struct {
+	ID web.ID `json:"id"`
+	No string `json:"no"`
+}
+
 func (h *handler) postMerge(ctx context.Context, in *mergeIn) (*web.Out[Member], error) {
 	a, err := h.Members.Get(ctx, in.ID.Int())
 	if err != nil {
@@ -102,8 +108,8 @@ func (h *handler) postMerge(ctx context.Context, in *mergeIn) (*web.Out[Member],
 	if reason == "" {
 		reason = "manual"
 	}
-	before := []Member{h.member(a), h.member(b)}
-	ctx = audited(ctx, h, "member.merge", before, func(m model.Member) (string, any) { return object("member", m.ID), h.member(&m) })
+	before := []numbered{{web.IDOf(a.ID), a.No}, {web.IDOf(b.ID), b.No}}
+	ctx = audited(ctx, h, "member.merge", before, func(id int64) (string, any) { return object("member", id), map[string]any{"id": web.IDOf(id)} })
 	m, err := h.Members.Merge(ctx, a.ID, b.ID, reason)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ type home struct {
 	web.Stamped
 	Member   *Member   `json:"member" doc:"null until the person has registered"`
 	Missing  []string  `json:"missing" example:"[\"phone\"]"`
+	Privacy  Privacy   `json:"privacy"`
 	Balance  int64     `json:"balance" example:"105" doc:"Of points"`
 	Accounts []Account `json:"accounts"`
 	Checkin  Calendar  `json:"checkin"`
@@ -44,7 +45,7 @@ func (h *handler) getHome(ctx context.Context, _ *web.None) (*web.Out[home], err
 		return nil, err
 	}
 	out := home{
-		Stamped: web.Stamp(h.Clock), Missing: missing, Balance: balance(views), Accounts: accounts(ctx, views), Checkin: calendar(ctx, c), Quizzes: quizzes(open),
+		Stamped: web.Stamp(h.Clock), Missing: missing, Privacy: h.privacyOf(m), Balance: balance(views), Accounts: accounts(ctx, views), Checkin: calendar(ctx, c), Quizzes: quizzes(open),
 	}
 	if m.Joined() {
 		v := h.view(m)

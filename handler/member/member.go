@@ -29,6 +29,7 @@ func Routes(s *web.Server, a *app.App) {
 		}))
 	h.session(api)
 	h.profile(api)
+	h.privacy(api)
 	h.points(api)
 	h.checkins(api)
 	h.quizzes(api)

@@ -32,13 +32,14 @@ func (h *handler) view(m *model.Member) Member {
 type me struct {
 	web.Stamped
 	Registered bool     `json:"registered"`
+	Privacy    Privacy  `json:"privacy"`
 	Member     Member   `json:"member"`
 	Missing    []string `json:"missing" example:"[\"phone\"]"`
 }
 
 func (h *handler) meOf(ctx context.Context, m *model.Member) (*web.Out[me], error) {
 	missing, err := h.missing(ctx, m)
-	return &web.Out[me]{Body: me{Stamped: web.Stamp(h.Clock), Registered: m.Joined(), Member: h.view(m), Missing: missing}}, err
+	return &web.Out[me]{Body: me{Stamped: web.Stamp(h.Clock), Registered: m.Joined(), Privacy: h.privacyOf(m), Member: h.view(m), Missing: missing}}, err
 }
 
 // ProfileFields are what a person may say about himself; an absent field stays as it is.
@@ -65,6 +66,8 @@ type preferencesIn struct {
 	Body struct {
 		Marketing *bool `json:"marketing,omitempty" example:"true" doc:"false: no marketing messages"`
 		Location  *bool `json:"location,omitempty" example:"false" doc:"true: positions may be kept; false forgets the one that is kept"`
+
+		PrivacyVersion *string `json:"privacy_version,omitempty" minLength:"1" maxLength:"32" example:"1" doc:"Version of the privacy text that the person accepted now."`
 	}
 }
 
@@ -79,7 +82,7 @@ func (h *handler) putProfile(ctx context.Context, in *profileIn) (*web.Out[me], 
 }
 
 func (h *handler) putPreferences(ctx context.Context, in *preferencesIn) (*web.Out[me], error) {
-	return h.update(ctx, member.Profile{Marketing: in.Body.Marketing, LocationConsent: in.Body.Location})
+	return h.update(ctx, member.Profile{Marketing: in.Body.Marketing, LocationConsent: in.Body.Location, PrivacyRead: in.Body.PrivacyVersion})
 }
 
 func (h *handler) update(ctx context.Context, p member.Profile) (*web.Out[me], error) {

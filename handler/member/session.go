@@ -22,6 +22,7 @@ type login struct {
 	web.Stamped
 	Token     string   `json:"token"`
 	ExpiresAt web.Time `json:"expires_at"`
+	Privacy   Privacy  `json:"privacy"`
 	Member    *Member  `json:"member" doc:"null until the person has registered"`
 	Missing   []string `json:"missing" example:"[\"phone\"]" doc:"What is not known of the person: phone (ask with the phone-number button), unionid (bind the account to an Open Platform account)."`
 }
@@ -75,7 +76,7 @@ func (h *handler) login(ctx context.Context, in *loginIn) (*web.Out[login], erro
 	if err != nil {
 		return nil, err
 	}
-	out := login{Stamped: web.Stamp(h.Clock), Token: token, ExpiresAt: web.At(expires)}
+	out := login{Stamped: web.Stamp(h.Clock), Token: token, ExpiresAt: web.At(expires), Privacy: h.privacyOf(m)}
 	if m.Joined() {
 		v := h.view(m)
 		out.Member = &v

@@ -42,6 +42,7 @@ type Action struct {
 	From        string  `json:"from"`
 	Blacklisted bool    `json:"blacklisted"`
 	Rejecting   bool    `json:"rejecting"`
+	Info        string  `json:"info"` // of revoke: RevokeInfo
 }
 
 func (s *Sandbox) routePeople(mux *http.ServeMux) {
@@ -81,8 +82,8 @@ func (s *Sandbox) routePeople(mux *http.ServeMux) {
 	}))
 }
 
-// Do is one deed of the person: follow, unfollow, scan, text, click, location, login, phone, group, accept, reject, enter, pay or
-// block. It answers a Seen, for login {"code"}, for phone a Phone, for group a Group. The account is oa, or mp where only a mini-program makes sense, unless in names one.
+// Do is one deed of the person: follow, unfollow, scan, text, click, location, login, phone, group, accept, reject, enter,
+// revoke, cancel, pay or block. It answers a Seen, for login {"code"}, for phone a Phone, for group a Group. The account is oa, or mp where only a mini-program makes sense, unless in names one.
 func (s *Sandbox) Do(ctx context.Context, id, deed string, in Action) (any, error) {
 	oa, mp := orElse(in.Account, "oa"), orElse(in.Account, "mp")
 	switch deed {
@@ -111,6 +112,10 @@ func (s *Sandbox) Do(ctx context.Context, id, deed string, in Action) (any, erro
 		return s.popup(ctx, id, mp, in.Template, false, 1, in.Settings)
 	case "enter":
 		return s.enter(ctx, id, mp, in.From)
+	case "revoke":
+		return s.takeBack(ctx, id, mp, in.Info)
+	case "cancel":
+		return s.closeAccount(ctx, id, mp)
 	case "pay":
 		return none{}, s.pay(id, oa)
 	case "block":

@@ -114,13 +114,17 @@ CREATE TABLE IF NOT EXISTS `members` (
   `opted_out_at` datetime(6) DEFAULT NULL,
   `location_ok` tinyint(1) NOT NULL DEFAULT 0,
   `privacy_read` varchar(32) NOT NULL DEFAULT '',
+  `left_at` datetime(6) DEFAULT NULL,
+  `erased_at` datetime(6) DEFAULT NULL,
+  `former` tinyint(1) NOT NULL DEFAULT 0,
   `token_version` bigint NOT NULL DEFAULT 0,
   `created_at` datetime(6) NOT NULL,
   `active_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `idx_members_no` (`no`),
   KEY `idx_members_merged_into` (`merged_into`),
-  KEY `idx_members_phone_index` (`phone_index`)
+  KEY `idx_members_phone_index` (`phone_index`),
+  KEY `idx_members_left_at` (`left_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `identities` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -136,6 +140,7 @@ CREATE TABLE IF NOT EXISTS `identities` (
   `subscribe_scene` varchar(64) NOT NULL DEFAULT '',
   `session_sealed` varchar(255) NOT NULL DEFAULT '',
   `asked_at` datetime(6) DEFAULT NULL,
+  `former` tinyint(1) NOT NULL DEFAULT 0,
   `created_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `uq_identity` (`account`,`open_id`),
@@ -157,6 +162,11 @@ CREATE TABLE IF NOT EXISTS `merges` (
   PRIMARY KEY (`id`),
   UNIQUE KEY `idx_merges_loser_id` (`loser_id`),
   KEY `idx_merges_winner_id` (`winner_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `formers` (
+  `hash` varchar(64) NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`hash`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `positions` (
   `member_id` bigint NOT NULL,

@@ -1,0 +1,324 @@
+package member_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// found lists the columns of the whole database, table.column, that hold any of the secrets.
+func found(w *apptest.World, secrets ...string) (places []string) {
+	w.T.Helper()
+	var cache sync.Map
+	for _, row := range model.All() {
+		s, err := schema.Parse(row, &cache, schema.NamingStrategy{})
+		require.NoError(w.T, err)
+		rows, err := w.DB.Reader(w.T.Context()).Table(s.Table).Rows()
+		require.NoError(w.T, err)
+		names, err := rows.Columns()
+		require.NoError(w.T, err)
+		values, into := make([][]byte, len(names)), make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		for rows.Next() {
+			require.NoError(w.T, rows.Scan(into...))
+			for i, v := range values {
+				for _, secret := range secrets {
+					if bytes.Contains(v, []byte(secret)) {
+						places = append(places, fmt.Sprintf("%s.%s: %s", s.Table, names[i], v))
+					}
+				}
+			}
+		}
+		require.NoError(w.T, rows.Err())
+		require.NoError(w.T, rows.Close())
+	}
+	return places
+}
+
+// somebody does everything that a person can do, with secrets of his own; it returns his member id and the secrets.
+func somebody(w *apptest.World, name string) (p *phone.Person, id int64, secrets []string) {
+	w.T.Helper()
+	p = w.Person(name)
+	w.Act(p, "follow", map[string]any{"account": "oa", "scene": "poster"})
+	w.Settle()
+	_, err := p.Login(w.T.Context())
+	require.NoError(w.T, err)
+	number := "13612345678"
+	var code struct{ Code string }
+	require.NoError(w.T, w.Call(w.T.Context(), "POST", "/sandbox/api/users/"+p.ID+"/phone", "", map[string]any{"account": "mp", "number": number}, &code))
+	require.NoError(w.T, p.API(w.T.Context(), "POST", "/register", map[string]any{
+		"nickname": name, "birthday": "1987-06-05", "phone_code": code.Code, "privacy_version": "1",
+	}, nil))
+	require.NoError(w.T, p.API(w.T.Context(), "PUT", "/preferences", map[string]any{"location": true}, nil))
+	w.Act(p, "text", map[string]any{"account": "oa", "content": "签到"})
+	w.Act(p, "text", map[string]any{"account": "oa", "content": "我住在和平路七号"})
+	w.Act(p, "location", map[string]any{"account": "oa", "lat": 31.2345, "lng": 121.4567})
+	m := w.MemberOf(p, "oa")
+	require.NoError(w.T, w.Behave(m.ID, "visit", "visit-of-"+number, w.Now()))
+	require.NoError(w.T, w.Tags.SetManual(w.T.Context(), m.ID, w.Tag(tag.Preference, "dry"), 1, true, "told us: "+name))
+	w.Settle()
+	who, ok := w.Sandbox.Person(p.ID)
+	require.True(w.T, ok)
+	secrets = []string{name, number, "1987-06-05", "和平路", who.UnionID, who.OpenIDs["oa"], who.OpenIDs["mp"], "31.2345"}
+	for _, s := range secrets {
+		require.NotEmpty(w.T, s)
+	}
+	return p, m.ID, secrets
+}
+
+func TestErase(t *testing.T) {
+	t.Parallel()
+
+	t.Run("LeavesNothingOfThePersonAnywhere", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		w.Rule("register", model.EventRegistered, apptest.Earns(50, ""))
+		w.Rule("checkin", model.EventCheckin, apptest.Earns(5, ""))
+		_, id, secrets := somebody(w, "欧阳正华")
+		require.Greater(t, len(found(w, secrets...)), 10)
+		require.EqualValues(t, 55, w.Points(id))
+		other := w.Joined("other")
+
+		require.NoError(t, w.Members.Erase(t.Context(), id))
+		require.Empty(t, found(w, secrets...))
+		require.Zero(t, w.Points(id))
+		require.EqualValues(t, 50, w.Points(other))
+		require.Empty(t, w.Held(id))
+		var lines []model.Entry
+		require.NoError(t, w.DB.Reader(t.Context()).Where("member_id = ?", id).Order("id").Find(&lines).Error)
+		require.Len(t, lines, 3, "what he earned stays, and a line ends it")
+		require.EqualValues(t, -55, lines[2].Delta)
+		require.EqualValues(t, 1, w.Count(&model.Checkin{}, "member_id = ?", id))
+		w.Verified()
+	})
+
+	t.Run("OfASurvivorLeavesNothingOfTheOtherEither", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.answer(w.second, "A")
+		w.merge(w.first, w.second)
+		require.NoError(t, w.Members.Erase(t.Context(), w.second))
+		require.Empty(t, found(w.World, "first", "second"))
+		w.Verified()
+	})
+
+	t.Run("HeIsNotThereAnyMore", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		require.NoError(t, w.Members.Erase(t.Context(), w.first))
+		gone := func(err error) {
+			t.Helper()
+			require.Equal(t, errs.NotFound, errs.CodeOf(err))
+		}
+		gone(w.Members.Erase(t.Context(), w.first))
+		_, err := w.Checkins.CheckIn(t.Context(), w.first, "api", w.Now())
+		gone(err)
+		gone(w.Tags.SetManual(t.Context(), w.first, w.Tag(tag.Preference, "a"), 1, true, ""))
+		_, err = w.Members.Merge(t.Context(), w.first, w.second, "test")
+		gone(err)
+		_, err = w.Members.Update(t.Context(), w.first, member.Profile{Nickname: ptr("again")})
+		gone(err)
+		_, err = w.Members.Holder(t.Context(), w.first, 0)
+		require.Equal(t, errs.TokenExpired, errs.CodeOf(err))
+		found, err := w.Members.List(t.Context(), member.Query{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+	})
+
+	t.Run("AtOnceWithHisDeedsIsBeforeOrAfterThem", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if err := w.Members.Erase(t.Context(), w.first); err != nil && errs.CodeOf(err) != errs.NotFound {
+					t.Errorf("Erase: %v", err)
+				}
+			})
+			wg.Go(func() {
+				_, err := w.Checkins.CheckIn(t.Context(), w.first, "api", w.Now())
+				if code := errs.CodeOf(err); err != nil && code != errs.NotFound && code != errs.AlreadyCheckedIn {
+					t.Errorf("CheckIn: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Zero(t, w.Points(w.first))
+		w.Verified()
+	})
+
+	t.Run("WhoComesBackIsANewPersonButNoNewcomer", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		w.Rule("register", model.EventRegistered, apptest.Earns(50, ""))
+		p, id, _ := somebody(w, "back")
+		w.Act(p, "unfollow", map[string]any{"account": "oa"})
+		require.NoError(t, w.Members.Erase(t.Context(), id))
+
+		w.Advance(time.Hour)
+		w.Act(p, "follow", map[string]any{"account": "oa"})
+		m := w.MemberOf(p, "oa")
+		require.NotEqual(t, id, m.ID)
+		require.True(t, m.Former)
+		var visit model.Event
+		require.NoError(t, w.DB.Reader(t.Context()).Where("member_id = ? AND kind = ?", m.ID, model.EventFollowed).Take(&visit).Error)
+		require.Contains(t, string(visit.Data), `"new":false`)
+		_, err := p.Login(t.Context())
+		require.NoError(t, err)
+		var out struct{ Grants []any }
+		require.NoError(t, p.API(t.Context(), "POST", "/register", map[string]any{}, &out))
+		require.Empty(t, out.Grants)
+		require.Zero(t, w.Points(w.MemberOf(p, "mp").ID))
+		w.Verified()
+	})
+
+	t.Run("WhoComesBackByAnotherAccountIsKnownByHisUnionID", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		w.Rule("register", model.EventRegistered, apptest.Earns(50, ""))
+		p := w.Person("union")
+		w.Act(p, "follow", map[string]any{"account": "oa"})
+		w.Settle()
+		require.NoError(t, w.Members.Erase(t.Context(), w.MemberOf(p, "oa").ID))
+		_, err := p.Login(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, p.API(t.Context(), "POST", "/register", map[string]any{}, nil))
+		require.Zero(t, w.Points(w.MemberOf(p, "mp").ID), "the mini-program's openid is new, the unionid is not")
+	})
+}
+
+func TestWhoLeft(t *testing.T) {
+	t.Parallel()
+
+	follow := map[string]any{"account": "oa"}
+
+	t.Run("IsErasedAfterADayUnlessHeRegistered", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		p := w.Person("fan")
+		w.Act(p, "follow", follow)
+		w.Act(p, "text", map[string]any{"account": "oa", "content": "hello there"})
+		joined, joinedID, _ := somebody(w, "joined")
+		id := w.MemberOf(p, "oa").ID
+		w.Act(p, "unfollow", follow)
+		w.Act(joined, "unfollow", follow)
+		require.Empty(t, found(w, "和平路", "31.2345"), "a member stays, what he wrote and where he was does not")
+		require.Empty(t, found(w, "hello there"))
+
+		w.Advance(24*time.Hour - time.Second)
+		require.Zero(t, w.Count(&model.Member{}, "erased_at IS NOT NULL"))
+		w.Advance(time.Second)
+		require.EqualValues(t, 1, w.Count(&model.Member{}, "erased_at IS NOT NULL AND id = ?", id))
+		who, _ := w.Sandbox.Person(p.ID)
+		require.Empty(t, found(w, who.OpenIDs["oa"]))
+		w.Advance(48 * time.Hour)
+		require.Zero(t, w.Count(&model.Member{}, "erased_at IS NOT NULL AND id = ?", joinedID))
+		w.Verified()
+	})
+
+	t.Run("StaysIfHeComesBackOrRegistersInTime", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		back, registers := w.Person("back"), w.Person("registers")
+		for _, p := range []*phone.Person{back, registers} {
+			w.Act(p, "follow", follow)
+			w.Settle()
+			w.Act(p, "unfollow", follow)
+		}
+		w.Advance(23 * time.Hour)
+		w.Act(back, "follow", follow)
+		_, err := registers.Login(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, registers.API(t.Context(), "POST", "/register", map[string]any{}, nil))
+		w.Advance(100 * time.Hour)
+		require.Zero(t, w.Count(&model.Member{}, "erased_at IS NOT NULL"))
+	})
+
+	t.Run("ComesBackAfterwardsAndIsNoNewcomer", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t, func(c *config.Config) { c.Retention.LeftHours = 0 })
+		p := w.Person("fan")
+		w.Act(p, "follow", follow)
+		id := w.MemberOf(p, "oa").ID
+		w.Act(p, "unfollow", follow)
+		w.Settle()
+		require.EqualValues(t, 1, w.Count(&model.Member{}, "erased_at IS NOT NULL"), "0 hours: at once")
+		w.Advance(time.Minute)
+		w.Act(p, "follow", follow)
+		m := w.MemberOf(p, "oa")
+		require.NotEqual(t, id, m.ID)
+		require.True(t, m.Former)
+	})
+
+	t.Run("GoesInBatches", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		for i := range 45 {
+			p := fmt.Sprint("o", i)
+			id := w.Touched("oa", p)
+			left := w.Now().Add(-25 * time.Hour)
+			require.NoError(t, w.DB.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+				return tx.Model(&model.Member{}).Where("id = ?", id).Update("left_at", left).Error
+			}))
+		}
+		w.Settle()
+		require.EqualValues(t, 45, w.Count(&model.Member{}, "erased_at IS NOT NULL"))
+	})
+}
+
+func TestRevoked(t *testing.T) {
+	t.Parallel()
+	push := func(w *apptest.World, p *phone.Person, deed, info string) {
+		w.T.Helper()
+		w.Act(p, deed, map[string]any{"account": "mp", "info": info})
+	}
+
+	t.Run("WhatCameByAPermissionGoesWithIt", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		p, id, _ := somebody(w, "revoker")
+		push(w, p, "revoke", "8")
+		m, err := w.Members.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Empty(t, m.PhoneIndex)
+		require.Equal(t, "revoker", m.Nickname)
+		require.True(t, m.LocationOK)
+		push(w, p, "revoke", "13")
+		require.Zero(t, w.Count(&model.Position{}))
+		push(w, p, "revoke", "6")
+		push(w, p, "revoke", "9999")
+		m, err = w.Members.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Empty(t, m.Nickname)
+		require.True(t, m.Joined())
+	})
+
+	t.Run("ACancelledAccountIsErased", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		p, _, secrets := somebody(w, "canceller")
+		push(w, p, "cancel", "")
+		require.Empty(t, found(w, secrets...))
+		w.Verified()
+		people := w.Count(&model.Member{})
+		push(w, p, "cancel", "")
+		require.Equal(t, people, w.Count(&model.Member{}), "of one who is not known nothing is made")
+	})
+}
