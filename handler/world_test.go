@@ -12,13 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 // world is a running siyu, called as its users call it.
 type world struct {
 	*apptest.World
-	t    *testing.T
-	seen map[string]bool // "GET /admin/v1/rules" of every call that was answered with 2xx
+	t      *testing.T
+	writes map[string]bool // the operations that change something, by the same names
+	seen   map[string]bool // "GET /admin/v1/rules" of every call that was answered with 2xx
 }
 
 func newWorld(t *testing.T) *world {
@@ -72,11 +74,51 @@ func (w *world) send(method, path, token string, body any, headers ...string) an
 // admin calls the admin API and expects the status.
 func (w *world) admin(status int, method, path string, body any, headers ...string) answer {
 	w.t.Helper()
+	route, last := method+" /admin/v1"+pattern(path), w.lastAudit()
 	a := w.send(method, "/admin/v1"+path, w.Admin, body, headers...)
 	require.Equal(w.t, status, a.Status, "%s %s: %s", method, path, a.Raw)
-	if status < 300 {
-		w.seen[method+" /admin/v1"+pattern(path)] = true
+	if status >= 300 {
+		require.Equal(w.t, last.ID, w.lastAudit().ID, "%s was refused", route)
+		return a
 	}
+	w.seen[route] = true
+	if len(headers) == 0 {
+		w.audited(route, status, last.ID)
+	}
+	return a
+}
+
+// audited sees to it that a change, and nothing else, leaves a line with before and after in the audit log.
+func (w *world) audited(route string, status int, last int64) {
+	w.t.Helper()
+	if w.writes == nil {
+		w.writes = map[string]bool{}
+		for _, o := range w.operations() {
+			params, _ := o.spec["parameters"].([]any)
+			for _, p := range params {
+				w.writes[o.method+" "+o.path] = w.writes[o.method+" "+o.path] || p.(object)["name"] == "Idempotency-Key"
+			}
+		}
+	}
+	line := w.lastAudit()
+	if !w.writes[route] {
+		require.Equal(w.t, last, line.ID, "%s changes nothing", route)
+		return
+	}
+	require.Greater(w.t, line.ID, last, "%s leaves no line in the audit log", route)
+	require.NotEmpty(w.t, line.Actor)
+	require.NotEmpty(w.t, line.Object)
+	if status != http.StatusCreated { // what is made was not there before
+		require.NotEqual(w.t, "null", string(line.Before), "%s: before", route)
+	}
+	if !strings.HasPrefix(route, "DELETE ") || strings.Count(route, "{") > 1 {
+		require.NotEqual(w.t, "null", string(line.After), "%s: after", route)
+	}
+}
+
+func (w *world) lastAudit() (a model.Audit) {
+	w.t.Helper()
+	require.NoError(w.t, w.DB.Reader(w.t.Context()).Order("id DESC").Limit(1).Find(&a).Error)
 	return a
 }
 

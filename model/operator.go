@@ -4,11 +4,13 @@ import "time"
 
 // Operator is a console user. Written by app/operator.
 type Operator struct {
-	ID           int64     `gorm:"primaryKey"`
-	Login        string    `gorm:"size:64;not null;uniqueIndex"`
-	PasswordHash string    `gorm:"size:255;not null"`
-	Role         string    `gorm:"size:16;not null"` // owner | manager | operator | analyst | support
-	CreatedAt    time.Time `gorm:"not null;precision:6"`
+	ID           int64      `gorm:"primaryKey"`
+	Login        string     `gorm:"size:64;not null;uniqueIndex"`
+	PasswordHash string     `gorm:"size:255;not null"`
+	Role         string     `gorm:"size:16;not null"`       // owner | manager | operator | analyst | support
+	MustChange   bool       `gorm:"not null;default:false"` // the password was made for him: he has to choose his own first
+	DisabledAt   *time.Time `gorm:"precision:6"`
+	CreatedAt    time.Time  `gorm:"not null;precision:6"`
 }
 
 // Session is a console login. Written by app/operator.
@@ -30,9 +32,9 @@ type APIKey struct {
 // Audit is one change by an operator. Written by app/operator.
 type Audit struct {
 	ID     int64     `gorm:"primaryKey"`
-	Actor  string    `gorm:"size:64;not null"`
+	Actor  string    `gorm:"size:64;not null;index"`
 	Action string    `gorm:"size:64;not null"`
-	Object string    `gorm:"size:128;not null"`
+	Object string    `gorm:"size:128;not null;index"`
 	Before JSON      `gorm:"column:before_json;not null"`
 	After  JSON      `gorm:"column:after_json;not null"`
 	At     time.Time `gorm:"not null;precision:6;index"`

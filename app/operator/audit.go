@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -40,11 +41,36 @@ func (s *Service) Audit(ctx context.Context, actor, action, object string, befor
 	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return s.AuditTx(tx, actor, action, object, before, after) })
 }
 
-// Audits lists the changes with an id below before (0: from the newest), newest first.
-func (s *Service) Audits(ctx context.Context, before int64, limit int) (rows []model.Audit, err error) {
-	q := s.db.Reader(ctx).Order("id DESC").Limit(limit)
-	if before > 0 {
-		q = q.Where("id < ?", before)
+// AuditQuery chooses changes; zero fields choose nothing away.
+type AuditQuery struct {
+	Actor    string    // operator:2
+	Object   string    // rule:7, or the kind alone: rule
+	Action   string    // rule.update, or its beginning: rule
+	From, To time.Time // half open
+	Before   int64     // an id: only those before it
+	Limit    int
+}
+
+// Audits lists changes, newest first.
+func (s *Service) Audits(ctx context.Context, a AuditQuery) (rows []model.Audit, err error) {
+	q := s.db.Reader(ctx).Order("id DESC").Limit(a.Limit)
+	if a.Before > 0 {
+		q = q.Where("id < ?", a.Before)
+	}
+	if a.Actor != "" {
+		q = q.Where("actor = ?", a.Actor)
+	}
+	if a.Object != "" {
+		q = q.Where("(object = ? OR object >= ? AND object < ?)", a.Object, a.Object+":", a.Object+";") // ; comes after :
+	}
+	if a.Action != "" {
+		q = q.Where("(action = ? OR action >= ? AND action < ?)", a.Action, a.Action+".", a.Action+"/") // / comes after .
+	}
+	if !a.From.IsZero() {
+		q = q.Where("at >= ?", a.From)
+	}
+	if !a.To.IsZero() {
+		q = q.Where("at < ?", a.To)
 	}
 	if err := q.Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("operator: list changes: %w", err)

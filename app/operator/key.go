@@ -28,8 +28,8 @@ type NewKey struct {
 	Token  string
 }
 
-// madeKey is what an idempotent repeat gets back: the token is sealed where it is stored.
-type madeKey struct {
+// made is what an idempotent repeat gets back: the secret, which is shown once, is sealed where it is stored.
+type made struct {
 	ID     int64
 	Sealed string
 }
@@ -40,35 +40,35 @@ func (s *Service) CreateKey(ctx context.Context, by Caller, name string, scopes 
 	if name == "" || len(name) > 64 {
 		return nil, errs.Field("name", "web.invalid")
 	}
-	scopes, err := s.scopes(by, scopes)
+	scopes, err := scopesOf(by, scopes)
 	if err != nil {
 		return nil, err
 	}
-	made, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (made madeKey, err error) {
+	m, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (m made, err error) {
 		token := newToken()
 		row := &model.APIKey{Name: name, TokenHash: hashToken(token), Scopes: strings.Join(scopes, " "), CreatedAt: s.clock.Now()}
 		dup, err := db.Insert(tx, row)
 		if err != nil {
-			return made, fmt.Errorf("operator: make key: %w", err)
+			return m, fmt.Errorf("operator: make key: %w", err)
 		}
 		if dup {
-			return made, errs.New(errs.Conflict, "operator.name_taken", "field", "name", "name", name)
+			return m, errs.New(errs.Conflict, "operator.name_taken", "field", "name", "name", name)
 		}
-		made = madeKey{ID: row.ID, Sealed: s.box.Seal("api-key", []byte(token))}
-		return made, s.AuditTx(tx, by.Name, "key.create", fmt.Sprintf("key:%d", row.ID), nil, keyFacts(row))
+		m = made{ID: row.ID, Sealed: s.box.Seal("api-key", []byte(token))}
+		return m, s.AuditTx(tx, by.Name, "key.create", fmt.Sprintf("key:%d", row.ID), nil, keyFacts(row))
 	})
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.box.Open("api-key", made.Sealed)
+	token, err := s.box.Open("api-key", m.Sealed)
 	if err != nil {
 		return nil, err
 	}
-	return &NewKey{ID: made.ID, Name: name, Scopes: scopes, Token: string(token)}, nil
+	return &NewKey{ID: m.ID, Name: name, Scopes: scopes, Token: string(token)}, nil
 }
 
-// scopes puts scopes into the order of the table, each once, and refuses those that are none or more than the caller's.
-func (s *Service) scopes(by Caller, list []string) (sorted []string, err error) {
+// scopesOf puts scopes into the order of the table, each once, and refuses those that are none or more than the caller's.
+func scopesOf(by Caller, list []string) (sorted []string, err error) {
 	for _, scope := range list {
 		if !slices.Contains(Scopes(), scope) {
 			return nil, errs.Field("scopes", "operator.scope", "scope", scope)
@@ -82,12 +82,7 @@ func (s *Service) scopes(by Caller, list []string) (sorted []string, err error) 
 	if len(sorted) == 0 {
 		return nil, errs.Field("scopes", "operator.scope", "scope", "")
 	}
-	for _, r := range scopeRights(sorted) {
-		if !by.May(r) {
-			return nil, errs.New(errs.Forbidden, "operator.more_than_own", "right", string(r))
-		}
-	}
-	return sorted, nil
+	return sorted, by.covers(scopeRights(sorted))
 }
 
 func keyFacts(k *model.APIKey) map[string]any {

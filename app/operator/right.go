@@ -3,6 +3,8 @@ package operator
 import (
 	"slices"
 	"strings"
+
+	"github.com/siyu-scrm/siyu/app/errs"
 )
 
 // Right is what a route asks of its caller. Each route of the admin and the open API and each page of the console names exactly one.
@@ -97,6 +99,16 @@ type Caller struct {
 
 // May reports whether the caller holds the right.
 func (c Caller) May(r Right) bool { return c.Rights.Has(r) }
+
+// covers refuses with errs.Forbidden where rights holds one that the caller does not: nobody gives, or takes from others, what is above him.
+func (c Caller) covers(rights Rights) error {
+	for _, r := range rights {
+		if !c.May(r) {
+			return errs.New(errs.Forbidden, "operator.more_than_own", "right", string(r))
+		}
+	}
+	return nil
+}
 
 // Scopes of API keys that stand for several rights. Every right but Self is a scope too.
 const (

@@ -22,8 +22,8 @@ const SessionTTL = 12 * time.Hour
 // Login opens a session and returns the token for the cookie. A wrong login and a wrong password are the same errs.Unauthorized;
 // too many attempts on one login from one address are errs.RateLimited with retry_after in seconds.
 func (s *Service) Login(ctx context.Context, login, password, ip string) (token string, err error) {
-	if wait := s.attempts.take(login + "|" + ip); wait > 0 {
-		return "", errs.New(errs.RateLimited, "operator.login_too_often", "retry_after", int(math.Ceil(wait.Seconds())))
+	if err := s.attempt(login + "|" + ip); err != nil {
+		return "", err
 	}
 	user, err := first[model.Operator](s.db.Reader(ctx).Where("login = ?", login), errs.Unauthorized, "operator.login_wrong")
 	hash := nobody
@@ -37,7 +37,7 @@ func (s *Service) Login(ctx context.Context, login, password, ip string) (token 
 	if verr != nil {
 		return "", verr
 	}
-	if user == nil || !same {
+	if user == nil || !same || user.DisabledAt != nil {
 		return "", errs.New(errs.Unauthorized, "operator.login_wrong")
 	}
 	token = rand.Text()
@@ -57,8 +57,16 @@ func (s *Service) Login(ctx context.Context, login, password, ip string) (token 
 // Session is the user of a session token; errs.Unauthorized if there is none or it has expired.
 func (s *Service) Session(ctx context.Context, token string) (*model.Operator, error) {
 	q := s.db.Reader(ctx).Joins("JOIN sessions ON sessions.operator_id = operators.id").
-		Where("sessions.token_hash = ? AND sessions.expires_at > ?", hashToken(token), clock.Real())
+		Where("sessions.token_hash = ? AND sessions.expires_at > ? AND operators.disabled_at IS NULL", hashToken(token), clock.Real())
 	return first[model.Operator](q, errs.Unauthorized, "web.unauthorized")
+}
+
+// endSessions signs an operator out everywhere but where the token is his.
+func endSessions(tx *gorm.DB, id int64, but string) error {
+	if err := tx.Where("operator_id = ? AND token_hash <> ?", id, hashToken(but)).Delete(&model.Session{}).Error; err != nil {
+		return fmt.Errorf("operator: end sessions: %w", err)
+	}
+	return nil
 }
 
 // Logout ends a session; an unknown one is no error.
@@ -74,6 +82,14 @@ const (
 	attemptEvery = 12 * time.Second
 	attemptsKept = 10_000 // keys in memory; beyond it the idle ones go
 )
+
+// attempt counts a try at a password; too many are errs.RateLimited.
+func (s *Service) attempt(key string) error {
+	if wait := s.attempts.take(key); wait > 0 {
+		return errs.New(errs.RateLimited, "operator.login_too_often", "retry_after", int(math.Ceil(wait.Seconds())))
+	}
+	return nil
+}
 
 type attempts struct {
 	mu   sync.Mutex

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -50,15 +51,27 @@ func (h *handler) system(api *web.API) {
 	web.Read(api, op(operator.Operators, http.MethodGet, "/api-keys", "The API keys, without their tokens"), h.getKeys)
 	web.Write(api, post(operator.Operators, "/api-keys", "Make an API key", http.StatusConflict), h.postKey)
 	web.Write(api, op(operator.Operators, http.MethodDelete, "/api-keys/{id}", "End an API key at once", http.StatusNotFound), h.deleteKey)
+	h.operators(api)
 	h.verify(api)
 }
 
-func (h *handler) getAudits(ctx context.Context, in *struct{ web.Paging }) (*web.Out[web.List[Audit]], error) {
+type auditsIn struct {
+	web.Paging
+	Actor  string    `query:"actor" maxLength:"64" example:"operator:1"`
+	Object string    `query:"object" maxLength:"128" example:"rule:1" doc:"rule:1, or rule for all rules"`
+	Action string    `query:"action" maxLength:"64" example:"rule.update" doc:"rule.update, or rule for all that was done to rules"`
+	From   time.Time `query:"from" doc:"From then on"`
+	To     time.Time `query:"to" doc:"Before then"`
+}
+
+func (h *handler) getAudits(ctx context.Context, in *auditsIn) (*web.Out[web.List[Audit]], error) {
 	before, err := after(in.Paging)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := h.Operators.Audits(ctx, before, in.Limit+1)
+	rows, err := h.Operators.Audits(ctx, operator.AuditQuery{
+		Actor: in.Actor, Object: in.Object, Action: in.Action, From: in.From, To: in.To, Before: before, Limit: in.Limit + 1,
+	})
 	if err != nil {
 		return nil, err
 	}

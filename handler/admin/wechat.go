@@ -108,5 +108,5 @@ func (h *handler) replayPush(ctx context.Context, in *byID) (*web.Out[Push], err
 		return nil, err
 	}
 	v := push(*p)
-	return &web.Out[Push]{Body: v}, h.audit(ctx, "inbox.replay", object("inbox", p.ID), nil, v)
+	return &web.Out[Push]{Body: v}, h.audit(ctx, "inbox.replay", object("inbox", p.ID), map[string]any{"state": model.InboxFailed}, v)
 }

@@ -5,14 +5,17 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
 
 type auditView struct {
 	Frame
-	Rows []auditLine
-	Next string
+	Rows   []auditLine
+	Next   string
+	Actors map[string]string
+	Query  func(name string) string
 }
 
 type auditLine struct {
@@ -22,7 +25,15 @@ type auditLine struct {
 
 func (con *Console) audit(c *gin.Context) error {
 	ctx := c.Request.Context()
-	list, err := con.app.Operators.Audits(ctx, after(c), perPage+1)
+	q := operator.AuditQuery{Actor: c.Query("actor"), Object: c.Query("object"), Action: c.Query("action"), Before: after(c), Limit: perPage + 1}
+	f := newForm(c.Request.URL.Query())
+	if from, err := f.Time("from", con.app.Zone); err == nil && from != nil { // what is no time filters nothing
+		q.From = *from
+	}
+	if to, err := f.Time("to", con.app.Zone); err == nil && to != nil {
+		q.To = *to
+	}
+	list, err := con.app.Operators.Audits(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -30,7 +41,7 @@ func (con *Console) audit(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := auditView{Frame: con.frame(c, "audit")}
+	v := auditView{Frame: con.frame(c, "audit"), Actors: names, Query: c.Query}
 	if len(list) > perPage {
 		list = list[:perPage]
 		v.Next = nextPage(c, list[perPage-1].ID)

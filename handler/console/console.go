@@ -100,6 +100,15 @@ func (con *Console) routes() []route {
 		{get, "/pushes", operator.Settings, con.pushes},
 		{post, "/pushes/:id/replay", operator.Settings, con.replayPush},
 		{get, "/audit", operator.AuditRead, con.audit},
+		{get, "/operators", operator.Operators, con.operators},
+		{post, "/operators", operator.Operators, con.createOperator},
+		{post, "/operators/:id", operator.Operators, con.changeOperator},
+		{post, "/operators/:id/password", operator.Operators, con.resetPassword},
+		{get, "/keys", operator.Operators, con.keys},
+		{post, "/keys", operator.Operators, con.createKey},
+		{post, "/keys/:id/delete", operator.Operators, con.deleteKey},
+		{get, "/password", operator.Self, con.password},
+		{post, "/password", operator.Self, con.changePassword},
 	}
 }
 
@@ -123,6 +132,8 @@ var menu = []struct{ key, path string }{
 	{"broadcasts", "/broadcasts"},
 	{"pushes", "/pushes"},
 	{"audit", "/audit"},
+	{"operators", "/operators"},
+	{"keys", "/keys"},
 }
 
 // entry is the menu entry that a path belongs to; the pages of runs belong to the broadcasts.

@@ -20,6 +20,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -302,7 +303,7 @@ func TestAdjustment(t *testing.T) {
 	require.Contains(t, b.refused(path+"/points", "account", "points", "amount", "5", "memo", ""), "请填写调整原因")
 	b.done(path+"/points", "account", "points", "amount", "-500", "memo", "扣回", "debt", "on")
 	require.EqualValues(t, -400, w.Points(member))
-	audits, err := w.Operators.Audits(t.Context(), 0, 10)
+	audits, err := w.Operators.Audits(t.Context(), operator.AuditQuery{Limit: 10})
 	require.NoError(t, err)
 	audits = slices.DeleteFunc(audits, func(a model.Audit) bool { return a.Actor != "operator:1" })
 	require.Len(t, audits, 2, "what was refused or repeated left no line")
@@ -498,5 +499,5 @@ func TestPushes(t *testing.T) {
 	require.Contains(t, b.page("/console"), "/console/pushes?state=failed")
 	require.Equal(t, "/console/pushes?done=replayed", b.done(fmt.Sprintf("/console/pushes/%d/replay", row.ID)))
 	require.NotContains(t, b.page("/console/pushes?state=failed"), "a bug")
-	require.Contains(t, b.page("/console/audit"), "push.replay")
+	require.Contains(t, b.page("/console/audit"), "inbox.replay")
 }

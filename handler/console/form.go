@@ -213,6 +213,9 @@ func (con *Console) write(c *gin.Context, f *Form, w change) error {
 	}
 	c.Request = c.Request.WithContext(ctx)
 	to, err := w.do()
+	if err == nil && w.shown != nil {
+		return w.shown()
+	}
 	return con.finish(c, f, to, err, w.again)
 }
 
@@ -222,6 +225,7 @@ type change struct {
 	of     func(answer any) operator.Change // what it says there
 	do     func() (to string, err error)    // the use case; the page to go to
 	again  func(status int, f *Form) error  // the page of the form
+	shown  func() error                     // instead of a redirect, for what is shown once
 }
 
 // saving is the form of one kind of thing that operators write, new or known.

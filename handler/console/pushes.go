@@ -56,7 +56,7 @@ func (con *Console) replayPush(c *gin.Context) error {
 	}
 	row, err := con.app.Inbox.Replay(c.Request.Context(), id)
 	if err == nil {
-		err = con.note(c, "push.replay", fmt.Sprintf("push:%d", id), map[string]any{"state": model.InboxFailed}, map[string]any{"state": row.State, "error": row.Error})
+		err = con.note(c, "inbox.replay", fmt.Sprintf("inbox:%d", id), map[string]any{"state": model.InboxFailed}, map[string]any{"state": row.State, "error": row.Error})
 	}
 	if err == nil && row.State == model.InboxFailed {
 		err = errs.New(errs.Conflict, "console.failed_again", "error", row.Error)

@@ -83,6 +83,11 @@ func (con *Console) signedIn(c *gin.Context) {
 		return
 	}
 	c.Set(operatorKey, op)
+	if op.MustChange && c.FullPath() != root+"/password" {
+		c.Redirect(http.StatusSeeOther, root+"/password")
+		c.Abort()
+		return
+	}
 	web.SetCaller(c.Request.Context(), operator.Caller{Name: fmt.Sprintf("operator:%d", op.ID), Rights: operator.Role(op.Role).Rights()})
 }
 

@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS `operators` (
   `login` varchar(64) NOT NULL,
   `password_hash` varchar(255) NOT NULL,
   `role` varchar(16) NOT NULL,
+  `must_change` tinyint(1) NOT NULL DEFAULT 0,
+  `disabled_at` datetime(6) DEFAULT NULL,
   `created_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `idx_operators_login` (`login`)
@@ -50,6 +52,8 @@ CREATE TABLE IF NOT EXISTS `audits` (
   `after_json` text NOT NULL,
   `at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
+  KEY `idx_audits_actor` (`actor`),
+  KEY `idx_audits_object` (`object`),
   KEY `idx_audits_at` (`at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `jobs` (

@@ -3,7 +3,7 @@
 CREATE TABLE `idempotency_keys` (`principal` text,`route` text,`request_key` text,`hash` text NOT NULL,`answer` mediumtext NOT NULL,`created_at` datetime NOT NULL,PRIMARY KEY (`principal`,`route`,`request_key`));
 CREATE INDEX `idx_idempotency_keys_created_at` ON `idempotency_keys`(`created_at`);
 CREATE TABLE `revisions` (`name` text,`n` integer NOT NULL DEFAULT 0,PRIMARY KEY (`name`));
-CREATE TABLE `operators` (`id` integer PRIMARY KEY AUTOINCREMENT,`login` text NOT NULL,`password_hash` text NOT NULL,`role` text NOT NULL,`created_at` datetime NOT NULL);
+CREATE TABLE `operators` (`id` integer PRIMARY KEY AUTOINCREMENT,`login` text NOT NULL,`password_hash` text NOT NULL,`role` text NOT NULL,`must_change` numeric NOT NULL DEFAULT false,`disabled_at` datetime,`created_at` datetime NOT NULL);
 CREATE UNIQUE INDEX `idx_operators_login` ON `operators`(`login`);
 CREATE TABLE `sessions` (`token_hash` text,`operator_id` integer NOT NULL,`expires_at` datetime NOT NULL,PRIMARY KEY (`token_hash`));
 CREATE INDEX `idx_sessions_operator_id` ON `sessions`(`operator_id`);
@@ -12,6 +12,8 @@ CREATE UNIQUE INDEX `idx_api_keys_token_hash` ON `api_keys`(`token_hash`);
 CREATE UNIQUE INDEX `idx_api_keys_name` ON `api_keys`(`name`);
 CREATE TABLE `audits` (`id` integer PRIMARY KEY AUTOINCREMENT,`actor` text NOT NULL,`action` text NOT NULL,`object` text NOT NULL,`before_json` text NOT NULL,`after_json` text NOT NULL,`at` datetime NOT NULL);
 CREATE INDEX `idx_audits_at` ON `audits`(`at`);
+CREATE INDEX `idx_audits_object` ON `audits`(`object`);
+CREATE INDEX `idx_audits_actor` ON `audits`(`actor`);
 CREATE TABLE `jobs` (`name` text,`next_at` datetime NOT NULL,`owner` text NOT NULL DEFAULT "",`lease_till` datetime NOT NULL,`error` text NOT NULL DEFAULT "",PRIMARY KEY (`name`));
 CREATE TABLE `secrets` (`name` text,`sealed` text NOT NULL,`expires_at` datetime NOT NULL,PRIMARY KEY (`name`));
 CREATE TABLE `events` (`id` integer PRIMARY KEY AUTOINCREMENT,`member_id` integer NOT NULL,`kind` text NOT NULL,`source` text NOT NULL,`key` text NOT NULL,`hash` text NOT NULL,`occurred_at` datetime NOT NULL,`recorded_at` datetime NOT NULL,`data` text NOT NULL);
