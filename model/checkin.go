@@ -7,7 +7,7 @@ type Checkin struct {
 	ID       int64     `gorm:"primaryKey"`
 	MemberID int64     `gorm:"not null;uniqueIndex:uq_checkin,priority:1"`
 	Day      Day       `gorm:"size:10;not null;uniqueIndex:uq_checkin,priority:2"`
-	Streak   int       `gorm:"not null"` // days in a row up to this one, as known when it was recorded
+	Streak   int       `gorm:"not null"`             // days in a row up to this one, as known when it was recorded
 	At       time.Time `gorm:"not null;precision:6"` // when he did it: of a make-up another day
 	Via      string    `gorm:"size:8;not null"`      // api | menu | text | makeup
 }

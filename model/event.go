@@ -23,6 +23,10 @@ const (
 	EventUnfollowed = "member.unfollowed"
 	EventScanned    = "channel.scanned"
 	EventRegistered = "member.registered"
+	EventNickname   = "profile.nickname" // a member said it for the first time
+	EventGender     = "profile.gender"
+	EventBirthday   = "profile.birthday"
+	EventPhone      = "profile.phone"
 	EventMessage    = "message.received"
 	EventMenu       = "menu.clicked"
 	EventCheckin    = "checkin.done"
@@ -30,7 +34,8 @@ const (
 	EventQuiz       = "quiz.answered"
 	EventGroup      = "community.interacted"
 	EventTag        = "tag.changed"
-	EventBehavior   = "behavior" // pushed by other systems; Data holds action
+	EventTask       = "task.claimed" // Data holds task, its code
+	EventBehavior   = "behavior"     // pushed by other systems; Data holds action
 )
 
 // Outbox is work that follows an event after its transaction, in order within a member. Written by app/event.

@@ -14,6 +14,7 @@ func All() []any {
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{},
 		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
+		&Task{}, &TaskClaim{}, &GrantRead{},
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
 		&Broadcast{}, &Inbox{},
 		&Media{}, &MediaUse{}, &MediaCopy{}, &Reply{}, &ReplySend{},

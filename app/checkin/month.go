@@ -72,6 +72,24 @@ func (s *Service) Month(ctx context.Context, memberID int64, month string) (*Cal
 	return c, err
 }
 
+// Today says whether the member has checked in today, and how long the streak of a check-in now would be or is.
+func (s *Service) Today(tx *gorm.DB, memberID int64) (done bool, streak int, err error) {
+	today := s.zone.DayOf(s.clock.Now())
+	var rows []model.Checkin
+	if err := tx.Where("member_id = ? AND day IN ?", memberID, []model.Day{today.Add(-1), today}).Order("day").Find(&rows).Error; err != nil {
+		return false, 0, fmt.Errorf("checkin: today: %w", err)
+	}
+	streak = 1
+	for _, r := range rows {
+		if done = r.Day == today; done {
+			streak = r.Streak
+		} else {
+			streak = r.Streak + 1
+		}
+	}
+	return done, streak, nil
+}
+
 // makeup says which of the missed days in [first, end) can be made up now.
 func (s *Service) makeup(ctx context.Context, tx *gorm.DB, memberID int64, now time.Time, first, end model.Day, done []model.Day) (*Makeup, error) {
 	m, err := member.Get(tx, memberID)

@@ -26,6 +26,8 @@ type Leaf struct {
 	// EventScoped leaves need the event at hand, such as its text. They cannot be used for audiences, do not hold where there is
 	// no event, and have no Members. Eval of such a leaf is called only with an event.
 	EventScoped bool
+	// ByActing: doing something is what makes it hold. To somebody for whom it does not hold yet it is worth showing (Registry.Open).
+	ByActing bool
 	// Check refuses wrong args and references to what does not exist, as errs.Field with the name of the arg ("tag_id"):
 	// the registry puts the path of the leaf before it.
 	Check func(ctx context.Context, tx *gorm.DB, args json.RawMessage) error

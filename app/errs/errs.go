@@ -33,6 +33,7 @@ const (
 	AlreadyAnswered  Code = "ALREADY_ANSWERED"
 	WrongWord        Code = "WRONG_WORD" // of a group's day; details hold left
 	LimitReached     Code = "LIMIT_REACHED"
+	ThresholdNotMet  Code = "THRESHOLD_NOT_MET"
 	WindowClosed     Code = "WINDOW_CLOSED"
 	Duplicate        Code = "DUPLICATE"
 	Insufficient     Code = "INSUFFICIENT_POINTS"

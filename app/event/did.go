@@ -44,7 +44,8 @@ func (a didArgs) check() (time.Duration, error) {
 // kinds are the events that rules and conditions may name.
 var kinds = []string{
 	model.EventFollowed, model.EventUnfollowed, model.EventScanned, model.EventRegistered, model.EventMessage,
-	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventGroup, model.EventTag,
+	model.EventNickname, model.EventGender, model.EventBirthday, model.EventPhone,
+	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventGroup, model.EventTask, model.EventTag,
 }
 
 // Known reports whether siyu records events of the kind: one of Kinds, or behavior.<action> as other systems push it.
@@ -64,7 +65,7 @@ func Kinds() []string { return kinds }
 // Did is the leaf "did": an event counted in a rolling window.
 func Did() condition.Leaf {
 	return condition.Leaf{
-		Name: "did",
+		Name: "did", ByActing: true,
 		Check: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) error {
 			var a didArgs
 			if err := condition.DecodeArgs(raw, &a); err != nil {

@@ -98,7 +98,10 @@ func Leaf() condition.Leaf {
 			return templates.T(lang, key, map[string]any{"value": fmt.Sprint(a.Value)}), err
 		},
 		Triggers: func(json.RawMessage) []string {
-			return []string{model.EventFollowed, model.EventUnfollowed, model.EventRegistered, model.EventScanned, model.EventMessage}
+			return []string{
+				model.EventFollowed, model.EventUnfollowed, model.EventRegistered, model.EventScanned, model.EventMessage,
+				model.EventNickname, model.EventGender, model.EventBirthday, model.EventPhone,
+			}
 		},
 	}
 }

@@ -120,12 +120,17 @@ func (s *Service) registerTx(ctx context.Context, tx *gorm.DB, id int64, p Profi
 	if m, err = Get(tx, id); err != nil {
 		return r, err
 	}
+	filled, err := s.filledTx(ctx, tx, m, now)
+	if err != nil {
+		return r, err
+	}
+	grants = append(grants, filled...)
 	return Registration{Member: *m, New: true, Channel: m.FirstChannel, Grants: grants}, nil
 }
 
 // Update changes a profile.
 func (s *Service) Update(ctx context.Context, id int64, p Profile) (*model.Member, error) {
-	m, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.Member, error) {
+	m, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (model.Member, error) {
 		id, err := s.ActTx(tx, id, s.clock.Now(), false)
 		if err != nil {
 			return model.Member{}, err
@@ -145,7 +150,8 @@ func (s *Service) Update(ctx context.Context, id int64, p Profile) (*model.Membe
 		if err != nil {
 			return model.Member{}, err
 		}
-		return *m, nil
+		_, err = s.filledTx(ctx, tx, m, s.clock.Now())
+		return *m, err
 	})
 	return &m, err
 }
@@ -234,7 +240,7 @@ func (s *Service) SetPhone(ctx context.Context, id int64, account, code string) 
 	if err != nil {
 		return nil, err
 	}
-	m, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.Member, error) {
+	m, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (model.Member, error) {
 		id, err := s.phoneTx(tx, id, number)
 		if err != nil {
 			return model.Member{}, err
@@ -243,7 +249,8 @@ func (s *Service) SetPhone(ctx context.Context, id int64, account, code string) 
 		if err != nil {
 			return model.Member{}, err
 		}
-		return *m, nil
+		_, err = s.filledTx(ctx, tx, m, s.clock.Now())
+		return *m, err
 	})
 	return &m, err
 }

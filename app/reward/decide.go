@@ -38,7 +38,7 @@ func decide(rule int64, d *Definition, ev *model.Event, used map[use]int64, z cl
 		return out
 	}
 	for _, c := range d.Caps {
-		k := use{rule, c.Period.key(z, ev.OccurredAt), ""}
+		k := use{rule, c.Period.Key(z, ev.OccurredAt), ""}
 		if c.Times > 0 && used[k] >= c.Times {
 			return cutAll(d, ev, c.Period.note())
 		}
@@ -52,7 +52,7 @@ func decide(rule int64, d *Definition, ev *model.Event, used map[use]int64, z cl
 			if c.Account == "" || c.Account != s.Account {
 				continue
 			}
-			k := use{rule, c.Period.key(z, ev.OccurredAt), c.Account}
+			k := use{rule, c.Period.Key(z, ev.OccurredAt), c.Account}
 			if room := max(c.Amount-used[k]-out.uses[k], 0); l.amount > room {
 				l.amount, l.note = room, c.Period.note()
 			}
@@ -70,7 +70,7 @@ func decide(rule int64, d *Definition, ev *model.Event, used map[use]int64, z cl
 func count(rule int64, d *Definition, ev *model.Event, z clock.Zone, l line, uses map[use]int64) {
 	seen := map[use]bool{}
 	for _, c := range d.Caps {
-		k := use{rule, c.Period.key(z, ev.OccurredAt), c.Account}
+		k := use{rule, c.Period.Key(z, ev.OccurredAt), c.Account}
 		if c.Account == "" || c.Account != l.spec.Account || seen[k] {
 			continue
 		}
@@ -83,7 +83,7 @@ func count(rule int64, d *Definition, ev *model.Event, z clock.Zone, l line, use
 func countOnce(rule int64, d *Definition, ev *model.Event, z clock.Zone, uses map[use]int64) {
 	for _, c := range d.Caps {
 		if c.Times > 0 {
-			uses[use{rule, c.Period.key(z, ev.OccurredAt), ""}] = 1
+			uses[use{rule, c.Period.Key(z, ev.OccurredAt), ""}] = 1
 		}
 	}
 }

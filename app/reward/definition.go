@@ -70,8 +70,11 @@ const (
 	Lifetime Period = "lifetime"
 )
 
-// key names the period that contains t.
-func (p Period) key(z clock.Zone, t time.Time) string {
+// Periods are all of them, the shortest first.
+var Periods = []Period{Day, Week, Month, Lifetime}
+
+// Key names the period that contains t.
+func (p Period) Key(z clock.Zone, t time.Time) string {
 	switch p {
 	case Day:
 		return string(z.DayOf(t))
@@ -81,6 +84,35 @@ func (p Period) key(z clock.Zone, t time.Time) string {
 		return z.MonthOf(t)
 	default:
 		return string(Lifetime)
+	}
+}
+
+// Start is the first instant of the period that contains t; zero for a lifetime.
+func (p Period) Start(z clock.Zone, t time.Time) time.Time {
+	day := z.DayOf(t)
+	switch p {
+	case Day:
+		return z.Start(day)
+	case Week:
+		return z.Start(day.Add(-(int(day.Time().Weekday()) + 6) % 7))
+	case Month:
+		return z.MonthStart(t)
+	default:
+		return time.Time{}
+	}
+}
+
+// End is the first instant after the period that contains t; zero for a lifetime.
+func (p Period) End(z clock.Zone, t time.Time) time.Time {
+	switch p {
+	case Day:
+		return z.End(z.DayOf(t))
+	case Week:
+		return z.Start(z.DayOf(p.Start(z, t)).Add(7))
+	case Month:
+		return z.MonthStart(p.Start(z, t).AddDate(0, 0, 40))
+	default:
+		return time.Time{}
 	}
 }
 

@@ -145,7 +145,7 @@ func (v *verifier) add(member int64, e *model.Entry) {
 	}
 	seen := map[use]bool{}
 	for _, c := range d.Caps {
-		k := use{e.RuleID, c.Period.key(v.zone, e.OccurredAt), c.Account}
+		k := use{e.RuleID, c.Period.Key(v.zone, e.OccurredAt), c.Account}
 		if seen[k] || c.Account != "" && c.Account != e.Account || c.Account == "" && grown(e.Key) {
 			continue
 		}

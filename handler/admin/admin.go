@@ -36,6 +36,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"replies", "What the brand answers at the official account, and the pictures that it sends.", h.replies},
 		{"media", "Pictures that outlive WeChat's three days.", h.media},
 		{"quizzes", "Questions with a window.", h.quizzes},
+		{"tasks", "The list of every way to earn.", h.tasks},
 		{"checkins", "How missed days are made up.", h.checkins},
 		{"community", "Groups: topic and word of each day, members, rankings.", h.community},
 		{"broadcasts", "Messages to whoever meets a condition, by hand, once or by a cron line.", h.broadcasts},

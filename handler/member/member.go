@@ -34,6 +34,7 @@ func Routes(s *web.Server, a *app.App) {
 	h.checkins(api)
 	h.quizzes(api)
 	h.groups(api)
+	h.tasks(api)
 	h.home(api)
 }
 

@@ -25,6 +25,7 @@ var statuses = map[errs.Code]int{
 	errs.QuizClosed:       http.StatusConflict,
 	errs.WrongWord:        http.StatusConflict,
 	errs.LimitReached:     http.StatusConflict,
+	errs.ThresholdNotMet:  http.StatusConflict,
 	errs.WindowClosed:     http.StatusConflict,
 	errs.Duplicate:        http.StatusConflict,
 	errs.Insufficient:     http.StatusConflict,

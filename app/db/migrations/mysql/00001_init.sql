@@ -475,6 +475,45 @@ CREATE TABLE IF NOT EXISTS `group_guesses` (
   `wrong` bigint NOT NULL,
   PRIMARY KEY (`member_id`,`day`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `tasks` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `code` varchar(64) NOT NULL,
+  `rule_id` bigint NOT NULL DEFAULT 0,
+  `title_zh` varchar(64) NOT NULL DEFAULT '',
+  `title_en` varchar(64) NOT NULL DEFAULT '',
+  `text_zh` varchar(255) NOT NULL DEFAULT '',
+  `text_en` varchar(255) NOT NULL DEFAULT '',
+  `icon` varchar(512) NOT NULL DEFAULT '',
+  `link` varchar(512) NOT NULL DEFAULT '',
+  `counts` varchar(32) NOT NULL DEFAULT '',
+  `goal` bigint NOT NULL DEFAULT 0,
+  `period` varchar(8) NOT NULL DEFAULT '',
+  `claimed` tinyint(1) NOT NULL DEFAULT 0,
+  `starts_at` datetime(6) DEFAULT NULL,
+  `ends_at` datetime(6) DEFAULT NULL,
+  `position` bigint NOT NULL DEFAULT 0,
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_tasks_code` (`code`),
+  KEY `idx_tasks_rule_id` (`rule_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `task_claims` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `task_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `period` varchar(16) NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_task_claim` (`member_id`,`task_id`,`period`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `grant_reads` (
+  `member_id` bigint NOT NULL,
+  `entry_id` bigint NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `runs` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `source` varchar(16) NOT NULL,

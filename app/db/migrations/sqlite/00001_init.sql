@@ -100,6 +100,12 @@ CREATE TABLE `interactions` (`id` integer PRIMARY KEY AUTOINCREMENT,`member_id` 
 CREATE INDEX `ix_interaction_group` ON `interactions`(`group_id`,`day`);
 CREATE UNIQUE INDEX `uq_interaction` ON `interactions`(`member_id`,`group_id`,`day`,`proof`);
 CREATE TABLE `group_guesses` (`member_id` integer,`day` text,`wrong` integer NOT NULL,PRIMARY KEY (`member_id`,`day`));
+CREATE TABLE `tasks` (`id` integer PRIMARY KEY AUTOINCREMENT,`code` text NOT NULL,`rule_id` integer NOT NULL DEFAULT 0,`title_zh` text NOT NULL DEFAULT "",`title_en` text NOT NULL DEFAULT "",`text_zh` text NOT NULL DEFAULT "",`text_en` text NOT NULL DEFAULT "",`icon` text NOT NULL DEFAULT "",`link` text NOT NULL DEFAULT "",`counts` text NOT NULL DEFAULT "",`goal` integer NOT NULL DEFAULT 0,`period` text NOT NULL DEFAULT "",`claimed` numeric NOT NULL DEFAULT false,`starts_at` datetime,`ends_at` datetime,`position` integer NOT NULL DEFAULT 0,`enabled` numeric NOT NULL,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
+CREATE INDEX `idx_tasks_rule_id` ON `tasks`(`rule_id`);
+CREATE UNIQUE INDEX `idx_tasks_code` ON `tasks`(`code`);
+CREATE TABLE `task_claims` (`id` integer PRIMARY KEY AUTOINCREMENT,`task_id` integer NOT NULL,`member_id` integer NOT NULL,`period` text NOT NULL,`at` datetime NOT NULL);
+CREATE UNIQUE INDEX `uq_task_claim` ON `task_claims`(`member_id`,`task_id`,`period`);
+CREATE TABLE `grant_reads` (`member_id` integer,`entry_id` integer NOT NULL,`at` datetime NOT NULL,PRIMARY KEY (`member_id`));
 CREATE TABLE `runs` (`id` integer PRIMARY KEY AUTOINCREMENT,`source` text NOT NULL,`source_id` integer NOT NULL,`slot` text NOT NULL,`state` text NOT NULL,`paused` numeric NOT NULL DEFAULT false,`class` text NOT NULL,`message` text NOT NULL,`audience` integer NOT NULL,`step` integer NOT NULL DEFAULT 0,`range_size` integer NOT NULL,`members` blob,`created_at` datetime NOT NULL,`done_at` datetime);
 CREATE INDEX `idx_runs_state` ON `runs`(`state`);
 CREATE UNIQUE INDEX `uq_run` ON `runs`(`source`,`source_id`,`slot`);

@@ -1,0 +1,106 @@
+package reward
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// Offer is a rule in force, as what a member can get by it.
+type Offer struct {
+	RuleID        int64
+	Name, Trigger string
+	Grants        []Spec // but tags: they are the operator's own business
+	Caps          []Room
+	Until         *time.Time
+}
+
+// Room is a cap with what the member has used of it in the period.
+type Room struct {
+	Cap
+	Used int64
+}
+
+// Left is what remains of the cap.
+func (r Room) Left() int64 { return max(0, r.Times+r.Amount-r.Used) } // one of the two is set
+
+// Offers lists the rules that can give the member something at the moment, by priority: what is switched off, outside its window or meant
+// for others is not there.
+func (s *Service) Offers(ctx context.Context, tx *gorm.DB, memberID int64, at time.Time) ([]Offer, error) {
+	rules, err := s.inForce(tx)
+	if err != nil {
+		return nil, err
+	}
+	var offers []Offer
+	subject := &condition.Subject{MemberID: memberID, At: at, Cache: map[string]any{}}
+	for _, r := range rules {
+		v := r.at(at)
+		if v == nil || !v.Enabled || !inWindow(&v.def, at) {
+			continue
+		}
+		o := Offer{RuleID: r.id, Name: r.name, Trigger: v.Trigger, Until: v.def.Until}
+		o.Grants = slices.DeleteFunc(slices.Clone(v.def.Grants), func(g Spec) bool { return g.Kind == Tag })
+		if len(o.Grants) == 0 {
+			continue
+		}
+		if open, err := s.conditions.Open(ctx, tx, subject, v.def.Condition); err != nil {
+			return nil, fmt.Errorf("reward: rule %d: %w", r.id, err)
+		} else if !open {
+			continue
+		}
+		for _, c := range v.def.Caps {
+			o.Caps = append(o.Caps, Room{Cap: c})
+		}
+		offers = append(offers, o)
+	}
+	return offers, s.fillRooms(tx, memberID, at, offers)
+}
+
+// fillRooms reads what the member used of the caps, in one statement.
+func (s *Service) fillRooms(tx *gorm.DB, memberID int64, at time.Time, offers []Offer) error {
+	var ids []int64
+	for _, o := range offers {
+		if len(o.Caps) > 0 {
+			ids = append(ids, o.RuleID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	periods := []string{Day.Key(s.zone, at), Week.Key(s.zone, at), Month.Key(s.zone, at), Lifetime.Key(s.zone, at)}
+	var rows []model.RuleUse
+	if err := tx.Where("rule_id IN ? AND member_id = ? AND period IN ?", ids, memberID, periods).Find(&rows).Error; err != nil {
+		return fmt.Errorf("reward: what is left: %w", err)
+	}
+	used := map[use]int64{}
+	for _, r := range rows {
+		used[use{r.RuleID, r.Period, r.Account}] = r.Used
+	}
+	for _, o := range offers {
+		for i := range o.Caps {
+			o.Caps[i].Used = used[use{o.RuleID, o.Caps[i].Period.Key(s.zone, at), o.Caps[i].Account}]
+		}
+	}
+	return nil
+}
+
+// Next is what the grant gives for one more act; streak is the length that a check-in would have now.
+func (s *Spec) Next(streak int) int64 {
+	if s.Kind == Streak {
+		return s.reached(int64(streak))
+	}
+	return s.Amount
+}
+
+// Exhausted reports that caps on amounts leave nothing of any grant.
+func (o *Offer) Exhausted() bool {
+	return len(o.Grants) > 0 && !slices.ContainsFunc(o.Grants, func(g Spec) bool {
+		return !slices.ContainsFunc(o.Caps, func(r Room) bool { return r.Account == g.Account && r.Left() == 0 })
+	})
+}
