@@ -29,6 +29,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/task"
+	"github.com/siyu-scrm/siyu/app/webhook"
 	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -69,6 +70,7 @@ type App struct {
 	Replies    *reply.Service
 	Broadcasts *broadcast.Service
 	Inbox      *inbox.Service
+	Webhooks   *webhook.Service
 }
 
 // New builds the app. It changes nothing in the database: see Prepare.
@@ -113,6 +115,9 @@ func New(d Deps) *App {
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
 		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach, Replies: a.Replies, Box: d.Box,
 	})
+	a.Webhooks = webhook.New(d.DB, d.Clock, d.Zone, d.Box, a.Operators, webhook.Options{
+		AllowPrivate: d.Config.Webhook.AllowPrivate, Allow: d.Config.Webhook.Prefixes(), AllowHTTP: d.Config.Webhook.AllowPrivate || !d.Config.Prod(),
+	})
 	a.register()
 	return a
 }
@@ -124,6 +129,7 @@ func (a *App) register() {
 	a.Events.Follow(a.Groups.Follow)
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
+	a.Events.Follow(a.Webhooks.Follow)
 	followers := automation.Followers{Members: a.Members}
 	followers.Register(a.Events)
 

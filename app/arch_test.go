@@ -31,7 +31,7 @@ var tiers = [][]string{
 	{"app/task", "app/audience"},
 	{"app/reach"},
 	{"app/broadcast", "app/sop"},
-	{"app/inbox", "app/automation", "app/report"},
+	{"app/inbox", "app/automation", "app/report", "app/webhook"},
 	{"app"},
 	{"handler/web", "job"},
 	{"handler/member", "handler/admin", "handler/open", "handler/callback", "handler/console"},

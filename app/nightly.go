@@ -88,7 +88,7 @@ func (a *App) LeftDue(ctx context.Context) (time.Time, bool, error) {
 // keysFor is how long an Idempotency-Key is remembered.
 const keysFor = 7 * 24 * time.Hour
 
-// Forget drops what is past its retention: bodies of pushes, messages that followed a reply, and answers kept for repeats.
+// Forget drops what is past its retention: bodies of pushes, messages that followed a reply, the log of webhooks, and answers kept for repeats.
 func (a *App) Forget(ctx context.Context, now time.Time) error {
 	for {
 		n, err := a.Inbox.Forget(ctx, now.AddDate(0, 0, -a.Config.Retention.RawDays))
@@ -101,6 +101,15 @@ func (a *App) Forget(ctx context.Context, now time.Time) error {
 	}
 	for {
 		n, err := a.Replies.Forget(ctx, now.AddDate(0, 0, -a.Config.Retention.RawDays))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	for {
+		n, err := a.Webhooks.Forget(ctx, now.AddDate(0, 0, -a.Config.Retention.RawDays), 500)
 		if err != nil {
 			return err
 		}

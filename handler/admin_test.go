@@ -1,16 +1,20 @@
 package handler_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/siyu-scrm/siyu/app/config"
 )
 
 // An operator's whole day by the admin API: every one of its routes answers well at least once.
 func TestAdmin(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(c *config.Config) { c.Webhook.AllowPrivate = true })
 	tagID := w.tagsByHand()
 	channelID := w.channels(tagID)
 	ruleID := w.rules()
@@ -29,6 +33,7 @@ func TestAdmin(t *testing.T) {
 	w.admin(200, "GET", "/checkins/settings", nil)
 	w.admin(200, "PUT", "/checkins/settings", object{"makeup_limit": 3, "makeup_reach": 7, "makeup_price": 10})
 	w.people()
+	w.tellings(aliceID)
 
 	for _, o := range w.operations() {
 		if key := o.method + " " + o.path; strings.HasPrefix(o.path, "/admin/v1/") && key != "POST /admin/v1/inbox/{id}/replay" {
@@ -229,4 +234,39 @@ func (w *world) people() {
 	require.Len(w.t, w.admin(200, "GET", "/audits?action=operator&object=operator:"+id+"&limit=2&cursor="+next, nil).items(), 2)
 	require.Empty(w.t, w.admin(200, "GET", "/audits?actor=operator:999", nil).items())
 	require.Empty(w.t, w.admin(200, "GET", "/audits?to=2026-01-01T00:00:00Z", nil).items())
+}
+
+// tellings are the webhooks.
+func (w *world) tellings(memberID int64) {
+	w.t.Helper()
+	told := make(chan string, 10)
+	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.Header.Get("webhook-id") }))
+	w.t.Cleanup(shop.Close)
+	made := w.admin(201, "POST", "/webhooks", object{"url": shop.URL, "kinds": []string{"behavior.*"}})
+	id, _ := made.Body["id"].(string)
+	secret, _ := made.Body["secret"].(string)
+	require.Regexp(w.t, `^whsec_[A-Za-z0-9+/]{43}=$`, secret)
+	require.NotContains(w.t, w.admin(200, "GET", "/webhooks", nil).Raw, secret)
+	require.NotEqual(w.t, secret, w.admin(200, "POST", "/webhooks/"+id+"/secret", nil).Body["secret"])
+	require.NoError(w.t, w.Behave(memberID, "talk", "told", w.Now()))
+	w.Advance(0)
+	require.Len(w.t, told, 1)
+	d := w.admin(200, "GET", "/webhooks/"+id+"/deliveries?state=done&kind=behavior.talk", nil).items()
+	require.Len(w.t, d, 1)
+	deliveryID, _ := d[0]["id"].(string)
+	story := w.admin(200, "GET", "/webhook-deliveries/"+deliveryID, nil)
+	require.Len(w.t, story.Body["log"], 1)
+	require.Equal(w.t, "behavior.talk", story.Body["body"].(object)["type"])
+	w.admin(200, "POST", "/webhook-deliveries/"+deliveryID+"/replay", nil)
+	w.refused(w.admin(409, "POST", "/webhook-deliveries/"+deliveryID+"/replay", nil), 409, "CONFLICT")
+	w.Advance(0)
+	require.Len(w.t, told, 2)
+	span := object{"from": "2026-11-23T00:00:00+08:00", "to": "2099-11-24T00:00:00+08:00", "state": "all"}
+	require.EqualValues(w.t, 1, w.admin(200, "POST", "/webhooks/"+id+"/replay", span).Body["count"])
+	require.Equal(w.t, "off", w.admin(200, "PUT", "/webhooks/"+id, object{"url": shop.URL, "off": true}).Body["state"])
+	w.refused(w.admin(409, "POST", "/webhooks/"+id+"/replay", span), 409, "CONFLICT")
+	w.admin(204, "DELETE", "/webhooks/"+id, nil)
+	for _, path := range []string{"/webhooks/999/deliveries", "/webhook-deliveries/999"} {
+		w.refused(w.admin(404, "GET", path, nil), 404, "NOT_FOUND")
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -23,9 +24,9 @@ type world struct {
 	seen   map[string]bool // "GET /admin/v1/rules" of every call that was answered with 2xx
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, set ...func(*config.Config)) *world {
 	t.Helper()
-	return &world{World: apptest.New(t), t: t, seen: map[string]bool{}}
+	return &world{World: apptest.New(t, set...), t: t, seen: map[string]bool{}}
 }
 
 type answer struct {

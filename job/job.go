@@ -31,6 +31,7 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "tag-flips", Work: inHand(a.Tags.RunDue), Due: a.Tags.Due},
 		{Name: "points-due", Work: inHand(a.RunPointsDue), Due: a.Book.Due},
 		{Name: "erase-left", Work: inHand(a.EraseLeft), Due: a.LeftDue},
+		{Name: "webhook", Work: a.Webhooks.Work, Due: a.Webhooks.Due, Workers: 8},
 		{Name: "verify", Cron: "30 3 * * *", Run: a.VerifyNightly},
 		{Name: "retention", Cron: "10 4 * * *", Run: a.Forget},
 	}

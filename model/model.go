@@ -16,6 +16,7 @@ func All() []any {
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
 		&Task{}, &TaskClaim{}, &GrantRead{},
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
+		&WebhookEndpoint{}, &WebhookDelivery{}, &WebhookAttempt{},
 		&Broadcast{}, &Inbox{},
 		&Media{}, &MediaUse{}, &MediaCopy{}, &Reply{}, &ReplySend{},
 	}

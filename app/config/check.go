@@ -159,6 +159,11 @@ func (c *Config) checkServer() error {
 			return fmt.Errorf("server.proxies[%d] is %q: expected an address or a CIDR such as 10.0.0.0/8", i, p)
 		}
 	}
+	for i, p := range c.Webhook.Allow {
+		if _, err := prefix(p); err != nil {
+			return fmt.Errorf("webhook.allow[%d] is %q: expected an address or a CIDR such as 10.0.0.0/8", i, p)
+		}
+	}
 	return between("api.body_limit", c.API.BodyLimit, 1<<10, 64<<20)
 }
 

@@ -2,7 +2,10 @@
 // What it returns is complete and valid; a wrong setting is an error of one sentence that names the key.
 package config
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Config is every setting. config.yaml in the repository explains each key.
 type Config struct {
@@ -19,6 +22,7 @@ type Config struct {
 	API            API       `yaml:"api" envPrefix:"API_"`
 	Server         Server    `yaml:"server" envPrefix:"SERVER_"`
 	Reach          Reach     `yaml:"reach" envPrefix:"REACH_"`
+	Webhook        Webhook   `yaml:"webhook" envPrefix:"WEBHOOK_"`
 	Retention      Retention `yaml:"retention" envPrefix:"RETENTION_"`
 }
 
@@ -77,6 +81,29 @@ type Reach struct {
 	QuietTo   string `yaml:"quiet_to" env:"QUIET_TO"`     // "08:00"
 	InFlight  int    `yaml:"in_flight" env:"IN_FLIGHT"`   // calls to WeChat at once, of one process
 	Workers   int    `yaml:"workers" env:"WORKERS"`       // ranges of recipients at once, of one process
+}
+
+// Webhook is where webhooks may lead beside public addresses.
+type Webhook struct {
+	AllowPrivate bool     `yaml:"allow_private" env:"ALLOW_PRIVATE"` // to every address, and without TLS
+	Allow        []string `yaml:"allow" env:"ALLOW"`                 // to these addresses or CIDRs
+}
+
+// Prefixes are the addresses that are allowed. Load has checked them.
+func (w Webhook) Prefixes() (list []netip.Prefix) {
+	for _, s := range w.Allow {
+		if p, err := prefix(s); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func prefix(s string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	return netip.ParsePrefix(s)
 }
 
 // Retention is how long raw data stays.

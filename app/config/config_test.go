@@ -27,7 +27,7 @@ func TestLoad(t *testing.T) {
 		require.NoError(t, err)
 		bare, err := Load(file(t, ""), nil)
 		require.NoError(t, err)
-		bare.WeChat.Accounts, bare.API.AllowedOrigins, bare.Server.Proxies = []Account{}, []string{}, []string{}
+		bare.WeChat.Accounts, bare.API.AllowedOrigins, bare.Server.Proxies, bare.Webhook.Allow = []Account{}, []string{}, []string{}, []string{}
 		require.Equal(t, bare, fromFile)
 		require.True(t, fromFile.SandboxOn())
 	})
@@ -82,6 +82,7 @@ func TestAWrongSettingNamesItsKey(t *testing.T) {
 		{"reach: {quiet_from: '25:00'}", "", "reach.quiet_from is"},
 		{"api: {allowed_origins: ['*']}", "", "api.allowed_origins[0]"},
 		{"server: {proxies: [all]}", "", "server.proxies[0]"},
+		{"webhook: {allow: [shop.example.com]}", "", "webhook.allow[0]"},
 		{"sandbox: {url: 'ftp://x'}", "", "sandbox.url"},
 		{"sandbox: {enabled: true}\nenv: prod", "", "sandbox.enabled"},
 		{"env: prod", "", "wechat.accounts is empty"},

@@ -41,6 +41,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"community", "Groups: topic and word of each day, members, rankings.", h.community},
 		{"broadcasts", "Messages to whoever meets a condition, by hand, once or by a cron line.", h.broadcasts},
 		{"wechat", "Accounts, templates, and the pushes that came in.", h.wechat},
+		{"webhooks", "Addresses of yours that are told of events, signed by the conventions of Standard Webhooks.", h.webhooks},
 		{"system", "Keys, the audit log and the proof of the ledger.", h.system},
 	} {
 		part.routes(s.API("/admin/v1", part.tag, part.about, auth))

@@ -639,6 +639,48 @@ CREATE TABLE IF NOT EXISTS `reach_uses` (
   `used` bigint NOT NULL,
   PRIMARY KEY (`member_id`,`kind`,`period`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `webhook_endpoints` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `url` varchar(500) NOT NULL,
+  `kinds` text NOT NULL,
+  `secret` varchar(255) NOT NULL,
+  `old_secret` varchar(255) NOT NULL DEFAULT '',
+  `old_until` datetime(6) DEFAULT NULL,
+  `state` varchar(8) NOT NULL,
+  `reason` varchar(16) NOT NULL DEFAULT '',
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `webhook_deliveries` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `endpoint_id` bigint NOT NULL,
+  `event_id` bigint NOT NULL,
+  `kind` varchar(32) NOT NULL,
+  `state` varchar(8) NOT NULL,
+  `due_at` datetime(6) NOT NULL,
+  `lease_till` datetime(6) NOT NULL,
+  `attempts` bigint NOT NULL DEFAULT 0,
+  `step` bigint NOT NULL DEFAULT 0,
+  `error` varchar(255) NOT NULL DEFAULT '',
+  `created_at` datetime(6) NOT NULL,
+  `done_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_webhook_delivery` (`endpoint_id`,`event_id`),
+  KEY `ix_webhook_due` (`state`,`due_at`),
+  KEY `idx_webhook_deliveries_created_at` (`created_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `webhook_attempts` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `delivery_id` bigint NOT NULL,
+  `at` datetime(6) NOT NULL,
+  `status` bigint NOT NULL DEFAULT 0,
+  `took_ms` bigint NOT NULL DEFAULT 0,
+  `error` varchar(255) NOT NULL DEFAULT '',
+  `excerpt` varchar(1024) NOT NULL DEFAULT '',
+  PRIMARY KEY (`id`),
+  KEY `idx_webhook_attempts_delivery_id` (`delivery_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `broadcasts` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `version` bigint NOT NULL DEFAULT 0,

@@ -120,6 +120,13 @@ CREATE TABLE `receipts` (`account` text,`msg_id` text,`run_id` integer NOT NULL 
 CREATE TABLE `allowances` (`identity_id` integer,`kind` text,`remaining` integer NOT NULL,`expires_at` datetime NOT NULL,PRIMARY KEY (`identity_id`,`kind`));
 CREATE TABLE `acceptances` (`identity_id` integer,`template_id` text,`accepted_count` integer NOT NULL,`updated_at` datetime NOT NULL,PRIMARY KEY (`identity_id`,`template_id`));
 CREATE TABLE `reach_uses` (`member_id` integer,`kind` text,`period` text,`used` integer NOT NULL,PRIMARY KEY (`member_id`,`kind`,`period`));
+CREATE TABLE `webhook_endpoints` (`id` integer PRIMARY KEY AUTOINCREMENT,`url` text NOT NULL,`kinds` text NOT NULL,`secret` text NOT NULL,`old_secret` text NOT NULL DEFAULT "",`old_until` datetime,`state` text NOT NULL,`reason` text NOT NULL DEFAULT "",`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
+CREATE TABLE `webhook_deliveries` (`id` integer PRIMARY KEY AUTOINCREMENT,`endpoint_id` integer NOT NULL,`event_id` integer NOT NULL,`kind` text NOT NULL,`state` text NOT NULL,`due_at` datetime NOT NULL,`lease_till` datetime NOT NULL,`attempts` integer NOT NULL DEFAULT 0,`step` integer NOT NULL DEFAULT 0,`error` text NOT NULL DEFAULT "",`created_at` datetime NOT NULL,`done_at` datetime);
+CREATE INDEX `idx_webhook_deliveries_created_at` ON `webhook_deliveries`(`created_at`);
+CREATE INDEX `ix_webhook_due` ON `webhook_deliveries`(`state`,`due_at`);
+CREATE UNIQUE INDEX `uq_webhook_delivery` ON `webhook_deliveries`(`endpoint_id`,`event_id`);
+CREATE TABLE `webhook_attempts` (`id` integer PRIMARY KEY AUTOINCREMENT,`delivery_id` integer NOT NULL,`at` datetime NOT NULL,`status` integer NOT NULL DEFAULT 0,`took_ms` integer NOT NULL DEFAULT 0,`error` text NOT NULL DEFAULT "",`excerpt` text NOT NULL DEFAULT "");
+CREATE INDEX `idx_webhook_attempts_delivery_id` ON `webhook_attempts`(`delivery_id`);
 CREATE TABLE `broadcasts` (`id` integer PRIMARY KEY AUTOINCREMENT,`version` integer NOT NULL DEFAULT 0,`name` text NOT NULL,`class` text NOT NULL,`condition` text NOT NULL,`message` text NOT NULL,`cron` text NOT NULL DEFAULT "",`at` datetime,`state` text NOT NULL,`next_at` datetime,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
 CREATE INDEX `ix_broadcast_due` ON `broadcasts`(`state`,`next_at`);
 CREATE TABLE `inboxes` (`id` integer PRIMARY KEY AUTOINCREMENT,`account` text NOT NULL,`key` text NOT NULL,`kind` text NOT NULL,`open_id` text NOT NULL,`state` text NOT NULL,`raw` blob,`reply` text NOT NULL,`error` text NOT NULL DEFAULT "",`attempts` integer NOT NULL DEFAULT 0,`owner` text NOT NULL DEFAULT "",`lease_till` datetime NOT NULL,`occurred_at` datetime NOT NULL,`received_at` datetime NOT NULL);
