@@ -16,6 +16,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/community"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/content"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/inbox"
@@ -64,6 +65,7 @@ type App struct {
 	Checkins   *checkin.Service
 	Quizzes    *quiz.Service
 	Groups     *community.Service
+	Content    *content.Service
 	Tasks      *task.Service
 	Audience   *audience.Service
 	Reach      *reach.Service
@@ -98,6 +100,7 @@ func New(d Deps) *App {
 	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Book)
 	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
 	a.Groups = community.New(d.DB, d.Clock, d.Zone, d.Box, a.Events, a.Members, a.Rewards)
+	a.Content = content.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
 	a.Tasks = task.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Checkins, a.Quizzes)
 	quietFrom, quietTo := d.Config.Quiet()
 	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{
@@ -127,6 +130,7 @@ func New(d Deps) *App {
 func (a *App) register() {
 	a.Events.Follow(a.Channels.Follow)
 	a.Events.Follow(a.Groups.Follow)
+	a.Events.Follow(a.Content.Follow)
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
 	a.Events.Follow(a.Webhooks.Follow)
@@ -140,7 +144,7 @@ func (a *App) register() {
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
 		a.Replies.Part(), a.Inbox.Part(),
 	} {
 		a.Members.AddPart(p)

@@ -27,7 +27,7 @@ var tiers = [][]string{
 	{"app/tier", "app/plan", "app/wallet", "app/channel"},
 	{"app/benefit"},
 	{"app/price"},
-	{"app/checkin", "app/quiz", "app/community", "app/order", "app/form", "app/radar", "app/mall", "app/lottery", "app/referral"},
+	{"app/checkin", "app/quiz", "app/community", "app/content", "app/order", "app/form", "app/radar", "app/mall", "app/lottery", "app/referral"},
 	{"app/task", "app/audience"},
 	{"app/reach"},
 	{"app/broadcast", "app/sop"},

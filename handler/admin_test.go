@@ -27,6 +27,7 @@ func TestAdmin(t *testing.T) {
 	require.Equal(t, 201, w.as(alice, "POST", "/checkins", nil).Status)
 	w.oneMember(aliceID, tagID, ruleID, channelID)
 	w.community(alice)
+	w.content()
 	w.broadcasts(aliceID, tagID)
 	w.rest()
 	w.taskEntries(ruleID)

@@ -33,6 +33,8 @@ const (
 	EventMakeup     = "checkin.made_up" // a missed day was bought back; its streak earns, by the rules on check-ins
 	EventQuiz       = "quiz.answered"
 	EventGroup      = "community.interacted"
+	EventArticle    = "article.read"
+	EventLive       = "live.watched"
 	EventTag        = "tag.changed"
 	EventTask       = "task.claimed" // Data holds task, its code
 	EventBehavior   = "behavior"     // pushed by other systems; Data holds action

@@ -15,6 +15,7 @@ func All() []any {
 		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
 		&Task{}, &TaskClaim{}, &GrantRead{},
+		&Article{}, &ArticleRead{}, &ReadingClock{}, &LiveSession{}, &LiveVisit{}, &LiveView{},
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
 		&WebhookEndpoint{}, &WebhookDelivery{}, &WebhookAttempt{},
 		&Broadcast{}, &Inbox{},

@@ -10,7 +10,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
 )
 
-// liveShop is the practice of P03, in what concerns check-in and quiz.
+// liveShop is the practice of P03, in what a member does every day.
 type liveShop struct {
 	monday   string // the week begins
 	welcome  int64  // for registering
@@ -23,19 +23,27 @@ type liveShop struct {
 	closes   string
 	options  []string // the first is right
 	word     string   // of the chat tag
+	article  int64    // the first reading of each
+	reading  int      // seconds that it takes
+	live     int64    // for a session
+	minutes  int      // of it
+	lives    int      // of the week
+	group    int64    // once a day
 	together int64    // what the week earns
 }
 
-func TestP03CheckinAndQuiz(t *testing.T) {
+func TestP03(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]liveShop{
 		"JiaoGePengYou": {
 			monday: "2026-11-23", welcome: 100, checkin: 5, days: 7, streak: 20, quiz: 10, right: 5, opens: "12:00:00", closes: "20:00:00",
-			options: []string{"莓果复合物", "天然果油"}, word: "敏感肌", together: 55 + 50,
+			options: []string{"莓果复合物", "天然果油"}, word: "敏感肌",
+			article: 2, reading: 15, live: 10, minutes: 10, lives: 2, group: 3, together: 55 + 14 + 50 + 20 + 21,
 		},
 		"AnotherShop": {
 			monday: "2027-02-22", welcome: 8, checkin: 3, days: 4, streak: 11, quiz: 6, right: 2, opens: "09:30:00", closes: "23:00:00",
-			options: []string{"Vitamin C", "玻尿酸", "烟酰胺"}, word: "熬夜", together: 3*7 + 11 + 2*6,
+			options: []string{"Vitamin C", "玻尿酸", "烟酰胺"}, word: "熬夜",
+			article: 4, reading: 45, live: 7, minutes: 3, lives: 4, group: 9, together: 3*7 + 11 + 7*4 + 2*6 + 4*7 + 7*9,
 		},
 	} {
 		t.Run(name+"/AWeek", func(t *testing.T) {
@@ -72,6 +80,11 @@ func (p liveShop) rules(s *siyu) {
 	s.rule("quiz", "quiz.answered", obj{
 		"condition": obj{"leaf": "event.field", "field": "correct", "op": "eq", "value": true}, "grants": []obj{gives("points", p.quiz)},
 	})
+	s.rule("article", "article.read", obj{
+		"condition": obj{"leaf": "event.field", "field": "first", "op": "eq", "value": true}, "grants": []obj{gives("points", p.article)},
+	})
+	s.rule("live", "live.watched", obj{"grants": []obj{gives("points", p.live)}})
+	s.rule("group", "community.interacted", obj{"grants": []obj{gives("points", p.group)}, "caps": []obj{{"period": "day", "times": 1}}})
 }
 
 // come is somebody new who follows and registers.
@@ -99,6 +112,7 @@ func (p liveShop) week(t *testing.T) {
 	p.rules(s)
 	tag := s.tag("偏好", "看过答题")
 	m := s.come()
+	g := p.community(s)
 	total := p.welcome
 	require.Equal(t, total, s.balance(m))
 	for n := range 7 {
@@ -144,6 +158,18 @@ func (p liveShop) week(t *testing.T) {
 			total += p.quiz
 		}
 		require.Equal(t, total, s.balance(m), "day %d", n+1)
+
+		p.reads(s, m, n)
+		total += p.article
+		require.Equal(t, total, s.balance(m), "day %d", n+1)
+		g.talk(m, n)
+		total += p.group
+		require.Equal(t, total, s.balance(m), "day %d", n+1)
+		if n < p.lives {
+			p.watches(g, m, n)
+			total += p.live
+			require.Equal(t, total, s.balance(m), "day %d", n+1)
+		}
 	}
 	require.Equal(t, p.welcome+p.together, s.balance(m))
 

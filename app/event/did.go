@@ -45,7 +45,8 @@ func (a didArgs) check() (time.Duration, error) {
 var kinds = []string{
 	model.EventFollowed, model.EventUnfollowed, model.EventScanned, model.EventRegistered, model.EventMessage,
 	model.EventNickname, model.EventGender, model.EventBirthday, model.EventPhone,
-	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventGroup, model.EventTask, model.EventTag,
+	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventGroup, model.EventArticle, model.EventLive,
+	model.EventTask, model.EventTag,
 }
 
 // Known reports whether siyu records events of the kind: one of Kinds, or behavior.<action> as other systems push it.

@@ -39,6 +39,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"tasks", "The list of every way to earn.", h.tasks},
 		{"checkins", "How missed days are made up.", h.checkins},
 		{"community", "Groups: topic and word of each day, members, rankings.", h.community},
+		{"content", "What members read and watch.", h.content},
 		{"broadcasts", "Messages to whoever meets a condition, by hand, once or by a cron line.", h.broadcasts},
 		{"wechat", "Accounts, templates, and the pushes that came in.", h.wechat},
 		{"webhooks", "Addresses of yours that are told of events, signed by the conventions of Standard Webhooks.", h.webhooks},

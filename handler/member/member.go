@@ -35,6 +35,7 @@ func Routes(s *web.Server, a *app.App) {
 	h.quizzes(api)
 	h.groups(api)
 	h.tasks(api)
+	h.content(api)
 	h.home(api)
 }
 

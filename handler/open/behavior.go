@@ -71,7 +71,10 @@ type Grant struct {
 
 func (h *handler) behaviors(api *web.API) {
 	o := op(operator.OpenBehaviors, http.MethodPost, "/behaviors", "Record what a member did elsewhere", http.StatusNotFound, http.StatusConflict)
-	o.Description = "201 for a new one, 200 for a repeat of the key with the same content, 409 for the key with another content. Who has not registered yet is recorded and earns nothing."
+	o.Description = "201 for a new one, 200 for a repeat of the key with the same content, 409 for the key with another content. Who has not registered yet is recorded and earns nothing. " +
+		"Three actions do more than trigger rules: group.talk with data.group, a group's id or name, counts as taking part in it (community.interacted); " +
+		"live.enter and live.leave with data.session, a live session's id, count as watching between them, in its window (live.watched once it was long enough). " +
+		"Give data.visit where one person's visits may overlap or arrive out of order."
 	o.DefaultStatus = http.StatusCreated
 	o.Responses = map[string]*huma.Response{"200": {Description: "It was recorded before"}}
 	o.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Example: map[string]any{

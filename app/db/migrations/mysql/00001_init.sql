@@ -514,6 +514,67 @@ CREATE TABLE IF NOT EXISTS `grant_reads` (
   `at` datetime(6) NOT NULL,
   PRIMARY KEY (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `articles` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `title` varchar(200) NOT NULL,
+  `url` varchar(512) NOT NULL,
+  `min_seconds` bigint NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `article_reads` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `article_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `started_at` datetime(6) DEFAULT NULL,
+  `times` bigint NOT NULL,
+  `seconds` bigint NOT NULL,
+  `last_at` datetime(6) DEFAULT NULL,
+  `first_id` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_article_read` (`article_id`,`member_id`),
+  KEY `idx_article_reads_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `reading_clocks` (
+  `member_id` bigint NOT NULL,
+  `till` datetime(6) NOT NULL,
+  `day` varchar(10) NOT NULL,
+  `seconds` bigint NOT NULL,
+  PRIMARY KEY (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `live_sessions` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `title` varchar(200) NOT NULL,
+  `url` varchar(512) NOT NULL DEFAULT '',
+  `opens_at` datetime(6) NOT NULL,
+  `closes_at` datetime(6) NOT NULL,
+  `min_seconds` bigint NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_live_sessions_closes_at` (`closes_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `live_visits` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `session_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `visit` varchar(64) NOT NULL,
+  `since` datetime(6) DEFAULT NULL,
+  `till` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_live_visit` (`session_id`,`member_id`),
+  KEY `idx_live_visits_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `live_views` (
+  `session_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `seconds` bigint NOT NULL,
+  `reached_at` datetime(6) DEFAULT NULL,
+  `event_id` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`session_id`,`member_id`),
+  KEY `idx_live_views_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `runs` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `source` varchar(16) NOT NULL,
