@@ -26,6 +26,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/tag"
@@ -71,6 +72,7 @@ type App struct {
 	Reach      *reach.Service
 	Replies    *reply.Service
 	Broadcasts *broadcast.Service
+	Reminder   *reminder.Service
 	Inbox      *inbox.Service
 	Webhooks   *webhook.Service
 }
@@ -113,6 +115,7 @@ func New(d Deps) *App {
 		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 	})
 	a.Audience = audience.New(d.DB, d.Clock, a.Conditions)
+	a.Reminder = reminder.New(d.DB, d.Clock, d.Zone, a.Reach)
 	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,

@@ -32,6 +32,8 @@ var tiers = [][]string{
 	{"app/reach"},
 	{"app/broadcast", "app/sop"},
 	{"app/inbox", "app/automation", "app/report", "app/webhook"},
+	{"app/broadcast", "app/sop", "app/reminder"},
+	{"app/inbox", "app/automation", "app/report"},
 	{"app"},
 	{"handler/web", "job"},
 	{"handler/member", "handler/admin", "handler/open", "handler/callback", "handler/console"},

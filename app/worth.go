@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -17,7 +18,7 @@ type Ask struct {
 	NextAt     *time.Time // when the first message would go; nil = by hand
 }
 
-// WorthAsking lists the templates for a member, that of the first message to come first. Who wants no marketing is asked for none.
+// WorthAsking lists the templates for a member, that of the reminder first, then that of the first message to come. Who wants no marketing is asked for none.
 func (a *App) WorthAsking(ctx context.Context, m *model.Member) ([]Ask, error) {
 	wanted, err := a.wanted(ctx)
 	if err != nil || len(wanted) == 0 {
@@ -49,7 +50,19 @@ func (a *App) WorthAsking(ctx context.Context, m *model.Member) ([]Ask, error) {
 
 // wanted are the templates of everything that is to come.
 func (a *App) wanted(ctx context.Context) ([]broadcast.Wanted, error) {
-	return a.Broadcasts.Wanted(ctx)
+	all, err := a.Broadcasts.Wanted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.Reminder.Settings(ctx)
+	if err != nil || !r.Enabled {
+		return all, err
+	}
+	m, err := reminder.Message(r)
+	if err != nil || m.Subscribe == nil {
+		return all, err
+	}
+	return append([]broadcast.Wanted{{Account: m.Subscribe.Account, TemplateID: m.Subscribe.TemplateID, Class: model.ClassMarketing, NextAt: r.NextAt}}, all...), nil
 }
 
 // need counts one more message of a template.

@@ -108,4 +108,10 @@ func (w *world) taskEntries(ruleID string) {
 	require.Equal(w.t, "link", w.refused(w.send("POST", "/admin/v1/tasks", w.Admin, object{"code": "x", "title_zh": "x", "link": "javascript:x"}), 400, "INVALID")["field"])
 	w.admin(204, "DELETE", "/tasks/"+id, nil)
 	w.refused(w.admin(404, "GET", "/tasks/"+id, nil), 404, "NOT_FOUND")
+
+	require.Equal(w.t, false, w.admin(200, "GET", "/checkins/reminder", nil).Body["enabled"])
+	body := object{"enabled": true, "streak": 3, "at": "20:00", "template_id": "TPL_ACTIVITY", "data": object{"thing1": "今天还没签到"}}
+	require.Equal(w.t, "2026-11-23T20:00:00+08:00", w.admin(200, "PUT", "/checkins/reminder", body).Body["next_at"])
+	body["at"] = "23:00"
+	require.Equal(w.t, "at", w.refused(w.send("PUT", "/admin/v1/checkins/reminder", w.Admin, body), 400, "INVALID")["field"])
 }

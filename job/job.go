@@ -26,6 +26,7 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "replies", Work: a.Replies.Work, Due: a.Replies.Due, Workers: 2},
 		{Name: "media", Work: a.Media.Work, Due: a.Media.Due},
 		{Name: "broadcast", Work: inHand(a.Broadcasts.RunDue), Due: a.Broadcasts.Due},
+		{Name: "reminder", Work: inHand(a.Reminder.RunDue), Due: a.Reminder.Due},
 		{Name: "reach", Work: a.Reach.Work, Due: a.Reach.Due, Workers: a.Config.Reach.Workers},
 		{Name: "tag-review", Work: inHand(a.Tags.Review), Due: a.Tags.ReviewDue},
 		{Name: "tag-flips", Work: inHand(a.Tags.RunDue), Due: a.Tags.Due},

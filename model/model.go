@@ -12,7 +12,7 @@ func All() []any {
 		&Account{}, &Balance{}, &Lot{}, &Entry{}, &LotMove{},
 		&TagGroup{}, &Tag{}, &TagHold{}, &TagChange{}, &AutoTag{}, &TagFlip{},
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{},
-		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
+		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Reminder{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
 		&Task{}, &TaskClaim{}, &GrantRead{},
 		&Article{}, &ArticleRead{}, &ReadingClock{}, &LiveSession{}, &LiveVisit{}, &LiveView{},

@@ -17,6 +17,7 @@ const (
 	NoQuota       = "NO_QUOTA"
 	Duplicate     = "DUPLICATE"
 	InvalidTarget = "INVALID_TARGET"
+	Condition     = "CONDITION"
 )
 
 // Details of NO_QUOTA. The last two stand on deferred rows.
@@ -52,6 +53,7 @@ type person struct {
 	monthRow     bool
 	noMass       bool
 	duplicate    bool
+	gone         bool // what the run is about is over for him
 }
 
 // terms are what one message obeys at one instant.
@@ -116,6 +118,8 @@ func decide(p *person, t *terms) decision {
 		return decision{reason: InvalidTarget}
 	case p.duplicate:
 		return decision{reason: Duplicate}
+	case p.gone:
+		return decision{reason: Condition}
 	case oa && !p.oa.subscribed && !accepted:
 		return decision{reason: Unsubscribed}
 	case !oa && p.mp.id == 0:
@@ -157,6 +161,9 @@ func (p *person) can(channel string, t *terms) bool {
 	}
 	return p.mp.id != 0 && p.accepted > 0
 }
+
+// Quiet reports whether marketing waits at the moment.
+func (s *Service) Quiet(at time.Time) bool { return !s.quietUntil(at).IsZero() }
 
 // quietUntil is the end of the quiet hours that now lies in; zero outside them. Half-open: [from, to).
 func (s *Service) quietUntil(now time.Time) time.Time {

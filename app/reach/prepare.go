@@ -18,6 +18,9 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.markGone(ctx, tx, l.run, all); err != nil {
+		return nil, err
+	}
 	f := &flight{}
 	w := newWriter(l.run.ID, t.now)
 	u := newUses(t)

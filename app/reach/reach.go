@@ -84,6 +84,8 @@ type Service struct {
 	owner  string // of leases: this process
 	paths  paths
 	sets   sets
+
+	recheck map[string]Rechecker // by source
 }
 
 // New returns the engine over a sender.

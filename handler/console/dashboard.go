@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -68,7 +69,15 @@ func (con *Console) runLines(c *gin.Context, runs []model.Run) ([]runLine, error
 		if err != nil {
 			return nil, err
 		}
-		out[i] = runLine{Run: r, Name: names[r.SourceID], Counts: counts}
+		out[i] = runLine{Run: r, Name: con.runName(c, &r, names), Counts: counts}
 	}
 	return out, nil
+}
+
+// runName is what a run was sent for.
+func (con *Console) runName(c *gin.Context, r *model.Run, broadcasts map[int64]string) string {
+	if r.Source == reminder.Source {
+		return con.t(c, "console.reminder")
+	}
+	return broadcasts[r.SourceID]
 }

@@ -257,7 +257,7 @@ func (con *Console) fillMessages(c *gin.Context, v *memberView, _ report.Why) (e
 	}
 	names, err := con.report.BroadcastNames(ctx, ids)
 	for _, s := range sent {
-		v.Messages = append(v.Messages, message{s, names[s.Run.SourceID], con.reasonName(c, s.Reason, s.Detail)})
+		v.Messages = append(v.Messages, message{s, con.runName(c, &s.Run, names), con.reasonName(c, s.Reason, s.Detail)})
 	}
 	return err
 }

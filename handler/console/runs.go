@@ -119,7 +119,7 @@ func (con *Console) showRun(c *gin.Context, status int, f *Form) error {
 		Frame: con.frame(c, "run"), Run: run, Over: over(run.State), Audience: run.Audience, Form: f, Channels: channelNames,
 		Filter: reach.Filter{State: c.Query("state"), Reason: c.Query("reason"), Detail: c.Query("detail"), Channel: c.Query("channel")},
 		States: []string{model.DeliveryAccepted, model.DeliveryPending, model.DeliveryAttempting, model.DeliveryDeferred, model.DeliverySuppressed, model.DeliveryRejected, model.DeliveryUnknown, model.DeliveryCancelled},
-		Names:  []string{reach.Unsubscribed, reach.OptedOut, reach.NoConsent, reach.FreqCap, reach.QuietHours, reach.NoQuota, reach.Duplicate, reach.InvalidTarget},
+		Names:  []string{reach.Unsubscribed, reach.OptedOut, reach.NoConsent, reach.FreqCap, reach.QuietHours, reach.NoQuota, reach.Duplicate, reach.InvalidTarget, reach.Condition},
 	}
 	if status != http.StatusOK {
 		v.Here = fmt.Sprintf("%s/runs/%d", root, id)
@@ -128,7 +128,7 @@ func (con *Console) showRun(c *gin.Context, status int, f *Form) error {
 	if err != nil {
 		return err
 	}
-	v.Name = names[run.SourceID]
+	v.Name = con.runName(c, run, names)
 	if v.Message, err = messageOf(run); err != nil {
 		return err
 	}

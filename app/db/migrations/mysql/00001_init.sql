@@ -393,6 +393,16 @@ CREATE TABLE IF NOT EXISTS `checkin_settings` (
   `updated_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `reminders` (
+  `id` bigint NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `streak` bigint NOT NULL,
+  `at` varchar(5) NOT NULL,
+  `message` text NOT NULL,
+  `next_at` datetime(6) DEFAULT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `quizzes` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `question` varchar(1000) NOT NULL,

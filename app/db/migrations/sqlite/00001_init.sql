@@ -82,6 +82,7 @@ CREATE INDEX `ix_visit` ON `channel_visits`(`channel_id`,`kind`);
 CREATE TABLE `checkins` (`id` integer PRIMARY KEY AUTOINCREMENT,`member_id` integer NOT NULL,`day` text NOT NULL,`streak` integer NOT NULL,`at` datetime NOT NULL,`via` text NOT NULL);
 CREATE UNIQUE INDEX `uq_checkin` ON `checkins`(`member_id`,`day`);
 CREATE TABLE `checkin_settings` (`id` integer,`makeup_limit` integer NOT NULL,`makeup_reach` integer NOT NULL,`makeup_price` integer NOT NULL,`updated_at` datetime NOT NULL,PRIMARY KEY (`id`));
+CREATE TABLE `reminders` (`id` integer,`enabled` numeric NOT NULL,`streak` integer NOT NULL,`at` text NOT NULL,`message` text NOT NULL,`next_at` datetime,`updated_at` datetime NOT NULL,PRIMARY KEY (`id`));
 CREATE TABLE `quizzes` (`id` integer PRIMARY KEY AUTOINCREMENT,`question` text NOT NULL,`opens_at` datetime NOT NULL,`closes_at` datetime NOT NULL,`attempts` integer NOT NULL,`explanation` text NOT NULL DEFAULT "",`link` text NOT NULL DEFAULT "",`enabled` numeric NOT NULL,`created_at` datetime NOT NULL);
 CREATE INDEX `idx_quizzes_closes_at` ON `quizzes`(`closes_at`);
 CREATE TABLE `quiz_options` (`id` integer PRIMARY KEY AUTOINCREMENT,`quiz_id` integer NOT NULL,`letter` text NOT NULL,`text` text NOT NULL,`correct` numeric NOT NULL,`tag_id` integer NOT NULL DEFAULT 0);
