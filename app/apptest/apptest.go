@@ -52,8 +52,9 @@ func New(t testing.TB, set ...func(*config.Config)) *World {
 		}
 	})
 	require.NoError(t, err)
-	a, err := app.Open(ctx, cfg, func(o *sandbox.Options) { o.Dir, o.Start, o.Frozen = "", Start, true })
+	a, err := app.Open(ctx, cfg, func(o *sandbox.Options) { o.Dir, o.Start, o.Frozen, o.PushTimeout = "", Start, true, time.Minute })
 	require.NoError(t, err)
+	a.Inbox.Slow = time.Minute // a loaded machine is no slow siyu
 	w := &World{App: a, T: t, Sandbox: a.Simulation.Embedded}
 	w.Runner, err = automation.NewRunner(a.DB, a.Clock, a.Zone, a.Owner, job.Schedule(a))
 	require.NoError(t, err)
