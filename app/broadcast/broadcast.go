@@ -194,18 +194,19 @@ func (s *Service) turn(ctx context.Context, id int64, from, to string) (*model.B
 
 // Delete removes a broadcast that was never sent; one with runs is errs.Conflict ("broadcast.has_runs").
 func (s *Service) Delete(ctx context.Context, id int64) error {
-	return wrap("delete", s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+	_, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (none struct{}, err error) {
 		if _, err := lock(tx, id); err != nil {
-			return err
+			return none, err
 		}
 		if ran, err := hasRun(tx, id, ""); err != nil || ran {
 			if ran {
 				err = errs.New(errs.Conflict, "broadcast.has_runs")
 			}
-			return err
+			return none, err
 		}
-		return tx.Delete(&model.Broadcast{}, id).Error
-	}))
+		return none, tx.Delete(&model.Broadcast{}, id).Error
+	})
+	return wrap("delete", err)
 }
 
 // Get reads a broadcast; errs.NotFound ("broadcast.not_found").

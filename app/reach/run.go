@@ -128,9 +128,24 @@ func (s *Service) members(tx *gorm.DB, runID int64) (set, error) {
 
 // Pause stops a run, or lets it go on. Calls in flight end.
 func (s *Service) Pause(ctx context.Context, runID int64, paused bool) error {
-	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
+	return s.turn(ctx, runID, func(_ context.Context, tx *gorm.DB) error {
 		return s.change(tx.Where("id = ?", runID), "paused", paused)
 	})
+}
+
+// turn changes a run; the answer, which the audit log takes, is the run as it is then.
+func (s *Service) turn(ctx context.Context, runID int64, change func(ctx context.Context, tx *gorm.DB) error) error {
+	_, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (r model.Run, err error) {
+		if err := change(ctx, tx); err != nil {
+			return r, err
+		}
+		row, err := get(tx, runID)
+		if err != nil {
+			return r, err
+		}
+		return *row, nil
+	})
+	return err
 }
 
 // PauseSourceTx pauses, or lets go on, every unfinished run of a source.
@@ -160,7 +175,7 @@ func (s *Service) change(tx *gorm.DB, column string, value any) error {
 
 // Cancel ends a run: who was not sent to yet is cancelled, by the workers. A finished run stays as it is.
 func (s *Service) Cancel(ctx context.Context, runID int64) error {
-	return s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	return s.turn(ctx, runID, func(ctx context.Context, tx *gorm.DB) error {
 		res := tx.Model(&model.Run{}).Where("id = ? AND state IN ?", runID, []string{model.RunSending, model.RunMassing}).
 			Updates(map[string]any{"state": model.RunCancelling, "paused": false})
 		if res.Error != nil {

@@ -221,10 +221,8 @@ func (h *handler) deleteBroadcast(ctx context.Context, in *byID) (*web.None, err
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Broadcasts.Delete(ctx, old.ID); err != nil {
-		return nil, err
-	}
-	return nil, h.audit(ctx, "broadcast.delete", object("broadcast", old.ID), broadcastRow(old), nil)
+	ctx = audited(ctx, h, "broadcast.delete", broadcastRow(old), func(struct{}) (string, any) { return object("broadcast", old.ID), nil })
+	return nil, h.Broadcasts.Delete(ctx, old.ID)
 }
 
 func (h *handler) previewBroadcast(ctx context.Context, in *broadcastIn) (*web.Out[Preview], error) {

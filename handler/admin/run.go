@@ -190,14 +190,12 @@ func (h *handler) cancelRun(ctx context.Context, in *byID) (*web.Out[Run], error
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Reach.Cancel(ctx, old.ID); err != nil {
+	saved := audited(ctx, h, "run.cancel", runRow(old), func(r model.Run) (string, any) { return object("run", r.ID), runRow(&r) })
+	if err := h.Reach.Cancel(saved, old.ID); err != nil {
 		return nil, err
 	}
 	r, err := h.Reach.Run(ctx, old.ID)
 	if err != nil {
-		return nil, err
-	}
-	if err := h.audit(ctx, "run.cancel", object("run", r.ID), runRow(old), runRow(r)); err != nil {
 		return nil, err
 	}
 	v, err := h.run(ctx, r)

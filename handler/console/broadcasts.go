@@ -225,6 +225,10 @@ func (con *Console) pauseBroadcast(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	old, err := con.app.Broadcasts.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
 	turn, word := con.app.Broadcasts.Pause, "paused"
 	if f.Get("do") == "resume" {
 		turn, word = con.app.Broadcasts.Resume, "resumed"
@@ -232,7 +236,7 @@ func (con *Console) pauseBroadcast(c *gin.Context) error {
 	return con.write(c, f, change{
 		action: "broadcast." + word,
 		of: func(answer any) operator.Change {
-			return operator.Change{Object: fmt.Sprintf("broadcast:%d", id), After: map[string]any{"state": answer.(model.Broadcast).State}}
+			return operator.Change{Object: fmt.Sprintf("broadcast:%d", id), Before: map[string]any{"state": old.State}, After: map[string]any{"state": answer.(model.Broadcast).State}}
 		},
 		do: func() (string, error) {
 			_, err := turn(c.Request.Context(), id)

@@ -151,6 +151,7 @@ func entry(path string) string {
 	if strings.HasPrefix(path, "/runs/") {
 		return "broadcasts"
 	}
+	path = strings.Replace(path, "/webhook-deliveries/", "/webhooks/", 1)
 	for _, m := range menu[1:] {
 		if path == m.path || strings.HasPrefix(path, m.path+"/") {
 			return m.key

@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/console"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -18,8 +20,8 @@ import (
 )
 
 // as makes the user demo one of the role, who has signed in.
-func as(t *testing.T, role operator.Role) (*apptest.World, *browser) {
-	w, b := signedIn(t)
+func as(t *testing.T, role operator.Role, set ...func(*config.Config)) (*apptest.World, *browser) {
+	w, b := signedIn(t, set...)
 	w.Tx(func(_ context.Context, tx *gorm.DB) error {
 		return tx.Model(&model.Operator{}).Where("login = ?", operator.DemoLogin).Update("role", role).Error
 	})
@@ -54,4 +56,81 @@ func TestRights(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a page offers, the operator may do: no link and no button leads to a refusal.
+func TestPagesOfferWhatTheRoleMay(t *testing.T) {
+	t.Parallel()
+	for _, role := range []operator.Role{operator.RoleOwner, operator.RoleOperator, operator.RoleAnalyst, operator.RoleSupport} {
+		t.Run(string(role), func(t *testing.T) {
+			t.Parallel()
+			w, b := as(t, role, demo)
+			w.Joined("alice")
+			crawl := &crawler{t: t, browser: b, role: role, seen: map[string]int{}}
+			crawl.visit("/console")
+			require.Greater(t, len(crawl.seen), 10)
+		})
+	}
+}
+
+// crawler opens every page that others lead to, a few of each kind.
+type crawler struct {
+	*browser
+	t    *testing.T
+	role operator.Role
+	seen map[string]int
+}
+
+var (
+	links = regexp.MustCompile(`href="(/console[^"#]*)"`)
+	forms = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
+	goal  = regexp.MustCompile(`action="([^"]+)"`)
+	ids   = regexp.MustCompile(`/(\d+|new)(/|$)`)
+)
+
+// unasked are pages that do not ask yet what their reader may do: an action of theirs that he may not take is refused, not hidden.
+var unasked = regexp.MustCompile(`^/console/(menus?|replies|media|groups|articles|lives|followers)(/|$)`)
+
+func (c *crawler) visit(path string) {
+	if c.role != operator.RoleOwner && unasked.MatchString(path) {
+		return
+	}
+	route := "GET " + ids.ReplaceAllString(path, "/:id$2")
+	if c.seen[route]++; c.seen[route] > 3 || strings.HasSuffix(path, ".png") {
+		return
+	}
+	page := c.page(path)
+	for _, f := range forms.FindAllStringSubmatch(page, -1) {
+		to := goal.FindStringSubmatch(f[1])
+		if strings.Contains(f[1], `method="post"`) && strings.Contains(f[2], "<button") && len(to) > 1 {
+			c.may(path, "POST", to[1])
+		}
+	}
+	for _, l := range links.FindAllStringSubmatch(page, -1) {
+		to, _, _ := strings.Cut(l[1], "?")
+		method := http.MethodGet
+		if strings.HasSuffix(to, "/new") || strings.HasSuffix(to, "/edit") {
+			method = http.MethodPost // what for else
+		}
+		if c.may(path, method, to); to != path {
+			c.visit(to)
+		}
+	}
+}
+
+// may fails where the role may not do what the page offers.
+func (c *crawler) may(page, method, to string) {
+	c.t.Helper()
+	needs := console.Needs()
+	to = strings.TrimSuffix(to, "/edit")
+	route := method + " " + ids.ReplaceAllString(to, "/:id$2")
+	need, ok := needs[route]
+	if !ok {
+		need, ok = needs[method+" "+to]
+	}
+	if !ok && method == http.MethodPost && strings.HasSuffix(to, "/new") {
+		need, ok = needs["POST "+strings.TrimSuffix(to, "/new")]
+	}
+	require.True(c.t, ok || strings.HasSuffix(to, "/logout") || strings.HasSuffix(to, "/lang"), "%s leads to %s %s, which is no page", page, method, to)
+	require.True(c.t, !ok || c.role.Rights().Has(need), "%s offers %s %s, which needs %s", page, method, to, need)
 }

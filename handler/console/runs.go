@@ -3,10 +3,10 @@ package console
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -222,16 +222,21 @@ func (con *Console) cancelRun(c *gin.Context) error {
 }
 
 func (con *Console) turnRun(c *gin.Context, word string, turn func(id int64) error) error {
-	id, err := idOf(c, false)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}
-	if err := turn(id); err != nil {
+	old, err := con.app.Reach.Run(c.Request.Context(), id)
+	if err != nil {
 		return err
 	}
-	if err := con.note(c, "run."+word, "run:"+strconv.FormatInt(id, 10), nil, nil); err != nil {
-		return err
-	}
-	c.Redirect(http.StatusSeeOther, done(fmt.Sprintf("%s/runs/%d", root, id), word))
-	return nil
+	facts := func(r model.Run) map[string]any { return map[string]any{"state": r.State, "paused": r.Paused} }
+	return con.write(c, f, change{
+		action: "run." + word,
+		of: func(answer any) operator.Change {
+			return operator.Change{Object: fmt.Sprintf("run:%d", id), Before: facts(*old), After: facts(answer.(model.Run))}
+		},
+		do:    func() (string, error) { return done(fmt.Sprintf("%s/runs/%d", root, id), word), turn(id) },
+		again: func(status int, f *Form) error { return con.showRun(c, status, f) },
+	})
 }
