@@ -8,6 +8,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/community"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
@@ -34,6 +35,7 @@ func (a *App) ensureSandbox(ctx context.Context) error {
 		{"demo-rules", a.Config.Sandbox.Demo, a.makeRules},
 		{"demo-auto-tags", a.Config.Sandbox.Demo, a.makeAutoTags},
 		{"demo-quiz", a.Config.Sandbox.Demo, a.makeQuiz},
+		{"demo-community", a.Config.Sandbox.Demo, a.makeCommunity},
 		{"demo-broadcast", a.Config.Sandbox.Demo, a.makeBroadcast},
 	}
 	for _, s := range steps {
@@ -102,6 +104,11 @@ func (a *App) makeRules(ctx context.Context) error {
 		{Code: "quiz", Name: "答题答对", Trigger: model.EventQuiz, Definition: reward.Definition{
 			Condition: condition.Is("event.field", map[string]any{"field": "correct", "op": "eq", "value": true}), Grants: fixed(10, 2, 5),
 		}},
+		{Code: "group", Name: "社群互动", Trigger: model.EventGroup, Definition: reward.Definition{Grants: fixed(3, 0, 0), Caps: daily}},
+		{Code: "article", Name: "首次读文章", Trigger: model.EventArticle, Definition: reward.Definition{
+			Condition: condition.Is("event.field", map[string]any{"field": "first", "op": "eq", "value": true}), Grants: fixed(2, 0, 0),
+		}},
+		{Code: "live", Name: "看满直播", Trigger: model.EventLive, Definition: reward.Definition{Grants: fixed(10, 0, 0)}},
 	} {
 		r.Enabled = true
 		if _, err := a.Rewards.Save(ctx, r, templates.Chinese); err != nil && errs.CodeOf(err) != errs.Conflict {
@@ -144,6 +151,24 @@ func (a *App) makeQuiz(ctx context.Context) error {
 			Explanation: "莓果复合物帮助双唇锁水。", Enabled: true,
 		},
 		Options: []model.QuizOption{{Text: "莓果复合物", Correct: true, TagID: t.ID}, {Text: "天然果油", TagID: t.ID}},
+	})
+	return err
+}
+
+func (a *App) makeCommunity(ctx context.Context) error {
+	g, err := a.Groups.Save(ctx, community.Input{Name: "宠粉一群", Enabled: true})
+	if err != nil {
+		return err
+	}
+	today := a.Zone.DayOf(a.Clock.Now())
+	if _, err := a.Groups.SetPlans(ctx, g.ID, []community.Plan{{Day: today, Topic: "换季护肤,你用哪一步?"}}); err != nil {
+		return err
+	}
+	if _, err := a.Content.SaveArticle(ctx, model.Article{Title: "换季护肤三步", URL: "pages/article/index?id=1", MinSeconds: 15, Enabled: true}); err != nil {
+		return err
+	}
+	_, err = a.Content.SaveLive(ctx, model.LiveSession{
+		Title: "草莓专场直播", OpensAt: a.Zone.At(today.Add(1), 20, 0), ClosesAt: a.Zone.At(today.Add(1), 22, 0), MinSeconds: 600, Enabled: true,
 	})
 	return err
 }

@@ -82,6 +82,15 @@ func (con *Console) routes() []route {
 		{get, "/quizzes", operator.ProgrammeRead, con.quizzes},
 		{get, "/quizzes/:id", operator.ProgrammeRead, con.quiz},
 		{post, "/quizzes/:id", operator.ProgrammeWrite, con.saveQuiz},
+		{get, "/groups", operator.ProgrammeRead, con.groups},
+		{get, "/groups/:id", operator.ProgrammeRead, con.group},
+		{post, "/groups/:id", operator.ProgrammeWrite, con.saveGroup},
+		{post, "/groups/:id/days", operator.ProgrammeWrite, con.planGroup},
+		{get, "/articles", operator.ProgrammeRead, con.articles},
+		{get, "/articles/:id", operator.ProgrammeRead, con.article},
+		{post, "/articles/:id", operator.ProgrammeWrite, con.saveArticle},
+		{get, "/lives/:id", operator.ProgrammeRead, con.live},
+		{post, "/lives/:id", operator.ProgrammeWrite, con.saveLive},
 		{get, "/channels", operator.ProgrammeRead, con.channels},
 		{get, "/channels/:id", operator.ProgrammeRead, con.channel},
 		{post, "/channels/:id", operator.ProgrammeWrite, con.saveChannel},
@@ -136,6 +145,8 @@ var menu = []struct{ key, path string }{
 	{"autotags", "/autotags"},
 	{"rules", "/rules"},
 	{"quizzes", "/quizzes"},
+	{"groups", "/groups"},
+	{"articles", "/articles"},
 	{"channels", "/channels"},
 	{"broadcasts", "/broadcasts"},
 	{"pushes", "/pushes"},
@@ -145,13 +156,17 @@ var menu = []struct{ key, path string }{
 	{"keys", "/keys"},
 }
 
-// entry is the menu entry that a path belongs to; the pages of runs belong to the broadcasts.
+// entry is the menu entry that a path belongs to; the pages of runs belong to the broadcasts, those of live sessions
+// to the articles.
 func entry(path string) string {
 	path = strings.TrimPrefix(path, root)
 	if strings.HasPrefix(path, "/runs/") {
 		return "broadcasts"
 	}
 	path = strings.Replace(path, "/webhook-deliveries/", "/webhooks/", 1)
+	if strings.HasPrefix(path, "/lives/") {
+		return "articles"
+	}
 	for _, m := range menu[1:] {
 		if path == m.path || strings.HasPrefix(path, m.path+"/") {
 			return m.key

@@ -200,7 +200,8 @@ func TestAnotherOriginChangesNothing(t *testing.T) {
 var pages = []string{
 	"/console", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members/{member}", "/console/tags", "/console/autotags",
 	"/console/autotags/new", "/console/autotags/1", "/console/autotags/2", "/console/rules", "/console/rules/new", "/console/rules/1", "/console/rules/2",
-	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/channels", "/console/channels/new", "/console/channels/1",
+	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/groups", "/console/groups/new",
+	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/channels", "/console/channels/new", "/console/channels/1",
 	"/console/broadcasts", "/console/broadcasts/new", "/console/broadcasts/1", "/console/broadcasts/1/edit", "/console/runs/{run}",
 	"/console/runs/{run}?state=suppressed&reason=UNSUBSCRIBED", "/console/pushes", "/console/pushes?state=done", "/console/audit",
 }
@@ -500,4 +501,44 @@ func TestPushes(t *testing.T) {
 	require.Equal(t, "/console/pushes?done=replayed", b.done(fmt.Sprintf("/console/pushes/%d/replay", row.ID)))
 	require.NotContains(t, b.page("/console/pushes?state=failed"), "a bug")
 	require.Contains(t, b.page("/console/audit"), "inbox.replay")
+}
+
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	require.Contains(t, b.refused("/console/groups/new", "name", " "), "群名必填")
+	b.done("/console/groups/new", "name", "一群", "enabled", "on")
+	page := b.page("/console/groups/1")
+	g, err := w.Groups.Get(t.Context(), 1)
+	require.NoError(t, err)
+	require.Contains(t, page, "?bind="+g.BindCode)
+	require.Contains(t, page, `placeholder="`+g.Today.Word+`"`)
+	days := []string{"day", "2026-11-23", "topic", "护肤", "word", "草莓好吃", "day", "2026-11-24", "topic", "", "word", ""}
+	b.done("/console/groups/1/days", days...)
+	require.Contains(t, b.page("/console/groups"), "草莓好吃")
+	days[5] = "短"
+	body := b.refused("/console/groups/1/days", days...)
+	require.Contains(t, body, `value="短"`)
+	require.Contains(t, body, "口令须有 4 到 16 个字")
+	_, err = w.Groups.Word(t.Context(), w.Joined("小林"), "草莓好吃", w.Now())
+	require.NoError(t, err)
+	require.Contains(t, b.page("/console/groups/1?period=week"), "小林")
+	require.Equal(t, http.StatusNotFound, b.get("/console/groups/99").StatusCode)
+}
+
+func TestArticlesAndLives(t *testing.T) {
+	t.Parallel()
+	_, b := signedIn(t)
+	require.Contains(t, b.refused("/console/articles/new", "title", "护肤", "url", "javascript:alert(1)", "min_seconds", "15"), "链接须以")
+	b.done("/console/articles/new", "title", "护肤", "url", "https://example.com/a", "min_seconds", "15", "enabled", "on")
+	form := []string{"title", "草莓专场", "min_seconds", "600", "enabled", "on", "opens_at", "2026-11-23T20:00", "closes_at", "2026-11-23T20:00"}
+	require.Contains(t, b.refused("/console/lives/new", form...), "结束时间须晚于开始时间")
+	form[9] = "2026-11-23T22:00"
+	b.done("/console/lives/new", form...)
+	require.Contains(t, b.page("/console/lives/1"), `value="2026-11-23T22:00"`)
+	list := b.page("/console/articles")
+	for _, part := range []string{"护肤", "草莓专场", "未开始"} {
+		require.Contains(t, list, part)
+	}
+	require.Equal(t, http.StatusNotFound, b.get("/console/articles/99").StatusCode)
 }
