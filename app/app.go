@@ -19,8 +19,10 @@ import (
 	"github.com/siyu-scrm/siyu/app/content"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/follower"
 	"github.com/siyu-scrm/siyu/app/inbox"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/link"
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
@@ -63,6 +65,8 @@ type App struct {
 	Media      *media.Service
 	Rewards    *reward.Service
 	Channels   *channel.Service
+	Followers  *follower.Service
+	Links      *link.Service
 	Checkins   *checkin.Service
 	Quizzes    *quiz.Service
 	Groups     *community.Service
@@ -94,6 +98,8 @@ func New(d Deps) *App {
 	a.Conditions = condition.New()
 	a.Events = event.New(d.DB, d.Clock)
 	a.Members = member.New(d.DB, d.Clock, d.Zone, a.Events, d.WeChat, d.Box)
+	a.Followers = follower.New(d.DB, d.Clock, a.Members, d.WeChat)
+	a.Links = link.New(d.DB, d.Clock, a.Members, d.Box)
 	a.Book = ledger.New(d.DB, d.Clock, d.Zone)
 	a.Tags = tag.New(d.DB, d.Clock, a.Events, a.Conditions)
 	a.Rewards = reward.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Book, a.Tags)
@@ -120,6 +126,7 @@ func New(d Deps) *App {
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
 		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach, Replies: a.Replies, Box: d.Box,
+		Links: a.Links,
 	})
 	a.Webhooks = webhook.New(d.DB, d.Clock, d.Zone, d.Box, a.Operators, webhook.Options{
 		AllowPrivate: d.Config.Webhook.AllowPrivate, Allow: d.Config.Webhook.Prefixes(), AllowHTTP: d.Config.Webhook.AllowPrivate || !d.Config.Prod(),
@@ -144,6 +151,7 @@ func (a *App) register() {
 		a.Conditions.Register(leaf)
 	}
 	a.Conditions.Seal()
+	a.Members.AddPart(a.Links.Part())
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{

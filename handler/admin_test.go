@@ -30,6 +30,7 @@ func TestAdmin(t *testing.T) {
 	w.content()
 	w.broadcasts(aliceID, tagID)
 	w.rest()
+	w.followersBefore()
 	w.taskEntries(ruleID)
 	w.admin(200, "GET", "/checkins/settings", nil)
 	w.admin(200, "PUT", "/checkins/settings", object{"makeup_limit": 3, "makeup_reach": 7, "makeup_price": 10})

@@ -28,6 +28,7 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "broadcast", Work: inHand(a.Broadcasts.RunDue), Due: a.Broadcasts.Due},
 		{Name: "reminder", Work: inHand(a.Reminder.RunDue), Due: a.Reminder.Due},
 		{Name: "reach", Work: a.Reach.Work, Due: a.Reach.Due, Workers: a.Config.Reach.Workers},
+		{Name: "followers", Work: owned(a.Followers.Work), Due: a.Followers.Due},
 		{Name: "tag-review", Work: inHand(a.Tags.Review), Due: a.Tags.ReviewDue},
 		{Name: "tag-flips", Work: inHand(a.Tags.RunDue), Due: a.Tags.Due},
 		{Name: "points-due", Work: inHand(a.RunPointsDue), Due: a.Book.Due},

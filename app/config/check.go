@@ -152,6 +152,11 @@ func (c *Config) checkServer() error {
 		}
 		c.API.AllowedOrigins[i] = strings.TrimSuffix(o, "/")
 	}
+	if u := c.Server.PublicURL; u != "" {
+		if err := httpOrigin("server.public_url", u); err != nil {
+			return err
+		}
+	}
 	for i, p := range c.Server.Proxies {
 		_, errCIDR := netip.ParsePrefix(p)
 		_, errIP := netip.ParseAddr(p)

@@ -71,7 +71,8 @@ type API struct {
 
 // Server is how siyu listens.
 type Server struct {
-	Proxies []string `yaml:"proxies" env:"PROXIES"` // addresses or CIDRs whose X-Forwarded-For is believed
+	PublicURL string   `yaml:"public_url" env:"PUBLIC_URL"` // under which WeChat reaches it; only siyu doctor asks
+	Proxies   []string `yaml:"proxies" env:"PROXIES"`       // addresses or CIDRs whose X-Forwarded-For is believed
 }
 
 // Reach bounds what is sent to people (PLAYBOOKS H16).

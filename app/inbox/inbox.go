@@ -20,6 +20,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/link"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
@@ -43,6 +44,7 @@ type Deps struct {
 	Checkins *checkin.Service
 	Quizzes  *quiz.Service
 	Groups   *community.Service
+	Links    *link.Service
 	Reach    *reach.Service
 	Replies  *reply.Service
 	Box      *config.Box

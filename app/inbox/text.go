@@ -8,6 +8,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/checkin"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/link"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/wechat"
@@ -69,6 +70,9 @@ func (s *Service) text(ctx context.Context, tx *gorm.DB, p *push) (outcome, erro
 			return outcome{}, err
 		}
 		return done(say(p, "reply.opted_out", nil)), nil
+	}
+	if code, ok := link.Typed(p.Content); ok {
+		return s.link(ctx, tx, p, code)
 	}
 	if says, err := s.Groups.Says(tx, p.id.MemberID, p.Content, p.CreateTime); err != nil {
 		return outcome{}, err

@@ -115,28 +115,22 @@ func TestUsers(t *testing.T) {
 	t.Run("FollowersEndWithTheEmptyPage", func(t *testing.T) {
 		t.Parallel()
 		s := newServer(t)
-		s.handle("/cgi-bin/user/get", func(w http.ResponseWriter, r *http.Request, _ string) {
-			from := 0
-			_, _ = fmt.Sscanf(r.URL.Query().Get("next_openid"), "o-%d", &from)
-			ids := []string{}
-			for i := from + 1; i <= 25_000 && len(ids) < 10_000; i++ {
-				ids = append(ids, fmt.Sprintf("o-%d", i))
-			}
-			if len(ids) == 0 {
-				_, _ = w.Write([]byte(`{"total":25001,"count":0,"next_openid":""}`)) // total is a lie; there is no data
-				return
-			}
-			_ = json.NewEncoder(w).Encode(map[string]any{
-				"total": 25_001, "count": len(ids), "data": map[string]any{"openid": ids}, "next_openid": ids[len(ids)-1],
-			})
-		})
-		pages, total := 0, 0
-		require.NoError(t, s.client().Followers(t.Context(), "oa", func(ids []string) error {
-			pages++
-			total += len(ids)
-			return nil
-		}))
-		require.Equal(t, []int{3, 25_000}, []int{pages, total})
+		s.answer("/cgi-bin/user/get", `{"total":25001,"count":0,"next_openid":""}`) // total is a lie; there is no data
+		page, err := s.client().FollowersAfter(t.Context(), "oa", openid)
+		require.NoError(t, err)
+		require.Equal(t, wechat.FollowerPage{Total: 25_001}, page)
+	})
+	t.Run("WhatIsNoOpenIDInAListIsNotUnderstood", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t)
+		s.answer("/cgi-bin/user/get", `{"total":1,"count":1,"data":{"openid":["o\",\"x"]},"next_openid":"o"}`)
+		_, err := s.client().FollowersAfter(t.Context(), "oa", "")
+		require.Error(t, err)
+		s.answer("/cgi-bin/user/info/batchget", `{"user_info_list":[{"subscribe":1,"openid":"'; DROP"}]}`)
+		_, err = s.client().UserInfos(t.Context(), "oa", []string{openid})
+		require.Error(t, err)
+		_, err = s.client().UserInfos(t.Context(), "oa", []string{`o12345","x":"`})
+		require.Equal(t, wechat.ClassRecipient, wechat.ClassOf(err))
 	})
 }
 

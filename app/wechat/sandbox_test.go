@@ -262,11 +262,22 @@ func TestAgainstTheSandbox(t *testing.T) {
 		_, err = w.box.Bulk(25_000, "fan", "oa")
 		require.NoError(t, err)
 		pages, fans := 0, 0
-		require.NoError(t, w.client.Followers(t.Context(), "oa", func(ids []string) error {
-			pages++
-			fans += len(ids)
-			return nil
-		}))
+		for last := ""; ; pages++ {
+			page, err := w.client.FollowersAfter(t.Context(), "oa", last)
+			require.NoError(t, err)
+			require.EqualValues(t, 25_000, page.Total)
+			if len(page.OpenIDs) == 0 {
+				break
+			}
+			fans += len(page.OpenIDs)
+			last = page.OpenIDs[len(page.OpenIDs)-1]
+			infos, err := w.client.UserInfos(t.Context(), "oa", page.OpenIDs[:wechat.UserBatch])
+			require.NoError(t, err)
+			require.Len(t, infos, wechat.UserBatch)
+			one, err := w.client.UserInfo(t.Context(), "oa", infos[7].OpenID)
+			require.NoError(t, err)
+			require.Equal(t, one, infos[7])
+		}
 		require.Equal(t, []int{3, 25_000}, []int{pages, fans})
 	})
 }

@@ -36,17 +36,17 @@ type benchOptions struct {
 // database, at the same durability. The last line is for machines.
 func bench(ctx context.Context, args []string, out io.Writer) error {
 	benches := map[string]func(context.Context, *config.Config, benchOptions, io.Writer) error{
-		"checkin": benchCheckin, "callback": benchCallback, "broadcast": benchBroadcast, "home": benchHome,
+		"checkin": benchCheckin, "callback": benchCallback, "broadcast": benchBroadcast, "home": benchHome, "followers": benchFollowers,
 	}
 	if len(args) == 0 || benches[args[0]] == nil {
-		return errors.New("bench: name one of checkin, callback, broadcast, home")
+		return errors.New("bench: name one of checkin, callback, broadcast, home, followers")
 	}
 	var o benchOptions
 	cfg, err := settings("bench "+args[0], args[1:], out, func(fs *flag.FlagSet) {
 		fs.IntVar(&o.requests, "requests", 20_000, "requests on each side (checkin, callback), or in all (home)")
 		fs.IntVar(&o.workers, "workers", 64, "requests at once")
-		fs.IntVar(&o.recipients, "recipients", 1_000_000, "people in the broadcast, members (home)")
-		fs.IntVar(&o.seconds, "seconds", 60, "how long the broadcast is measured; 0: to its end")
+		fs.IntVar(&o.recipients, "recipients", 1_000_000, "people (broadcast, followers), members (home)")
+		fs.IntVar(&o.seconds, "seconds", 60, "how long a broadcast or a synchronisation is measured; 0: to its end")
 	})
 	if err != nil {
 		return err

@@ -23,23 +23,30 @@ import (
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/wechat"
+	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// benchEnv makes this binary the WeChat of a bench: it says yes to everything, in a process of its own, so that what is
-// measured of siyu is siyu.
+// benchEnv makes this binary the WeChat of a bench, in a process of its own, so that what is measured of siyu is siyu.
 const benchEnv = "SIYU_TEST_BENCH_WECHAT"
 
-func serveBenchWeChat(out io.Writer) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/cgi-bin/stable_token", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"access_token":"bench-token-0123456789","expires_in":7200}`)
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = io.WriteString(w, `{"errcode":0,"errmsg":"ok"}`)
-	})
-	base, _, err := listen(mux)
+// The WeChats of benches.
+const (
+	benchYes     = "yes"     // says yes to everything
+	benchSandbox = "sandbox" // the sandbox, in memory
+)
+
+func serveBenchWeChat(out io.Writer) (err error) {
+	h := yes()
+	if os.Getenv(benchEnv) == benchSandbox {
+		s, err := sandbox.Open(sandbox.Options{Start: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC), Frozen: true})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.Close()) }()
+		h = s.Handler()
+	}
+	base, _, err := listen(h)
 	if err != nil {
 		return err
 	}
@@ -48,14 +55,26 @@ func serveBenchWeChat(out io.Writer) error {
 	return err
 }
 
-// startBenchWeChat runs it and returns its address.
-func startBenchWeChat(ctx context.Context) (base string, stop func() error, err error) {
+func yes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/cgi-bin/stable_token", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"access_token":"bench-token-0123456789","expires_in":7200}`)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"errcode":0,"errmsg":"ok"}`)
+	})
+	return mux
+}
+
+// startBenchWeChat runs one and returns its address.
+func startBenchWeChat(ctx context.Context, kind string) (base string, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
 	c := exec.CommandContext(ctx, self)
-	c.Env = append(os.Environ(), benchEnv+"=1")
+	c.Env = append(os.Environ(), benchEnv+"="+kind)
 	in, err := c.StdinPipe()
 	if err != nil {
 		return "", nil, err
@@ -74,7 +93,7 @@ func startBenchWeChat(ctx context.Context) (base string, stop func() error, err 
 // benchBroadcast: one run to very many people as customer messages, each person a durable row with his caps and
 // allowance. The floor sends the same messages with the bare HTTP client and keeps nothing.
 func benchBroadcast(ctx context.Context, cfg *config.Config, o benchOptions, out io.Writer) (err error) {
-	base, stop, err := startBenchWeChat(ctx)
+	base, stop, err := startBenchWeChat(ctx, benchYes)
 	if err != nil {
 		return err
 	}
@@ -85,7 +104,7 @@ func benchBroadcast(ctx context.Context, cfg *config.Config, o benchOptions, out
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	fmt.Fprintf(out, "people   %d, each with an open allowance\n", o.recipients)
-	members, err := benchFollowers(ctx, a, o.recipients)
+	members, err := benchAudience(ctx, a, o.recipients)
 	if err != nil {
 		return err
 	}
@@ -182,8 +201,8 @@ func openBroadcastBench(ctx context.Context, cfg *config.Config, base string) (*
 	return a, nil
 }
 
-// benchFollowers makes followers who wrote just now, so that a customer message to each is allowed.
-func benchFollowers(ctx context.Context, a *app.App, n int) (*roaring.Bitmap, error) {
+// benchAudience makes followers who wrote just now, so that a customer message to each is allowed.
+func benchAudience(ctx context.Context, a *app.App, n int) (*roaring.Bitmap, error) {
 	first, err := benchMembers(ctx, a, n)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,8 @@ func commands() []command {
 		{"sandbox", "[--addr HOST:PORT] [--data DIR]", "run the sandbox WeChat alone", runSandbox},
 		{"migrate", "[--config FILE] [--data DIR]", "bring the database up to date, and stop", migrate},
 		{"verify", "[--config FILE] [--data DIR]", "prove every balance from the entries of the ledger", verify},
-		{"bench", "checkin|callback|broadcast [--data DIR]", "measure siyu against a hand-written floor", bench},
+		{"doctor", "[--config FILE]", "examine the WeChat accounts of the settings and say what to do", runDoctor},
+		{"bench", "checkin|callback|broadcast|followers [--data DIR]", "measure siyu against a hand-written floor", bench},
 		{"version", "", "print the version", func(_ context.Context, _ []string, out io.Writer) error {
 			_, err := fmt.Fprintln(out, "siyu", version)
 			return err

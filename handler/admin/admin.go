@@ -35,6 +35,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"channels", "QR codes whose picture stays while the welcome behind them changes.", h.channels},
 		{"replies", "What the brand answers at the official account, and the pictures that it sends.", h.replies},
 		{"media", "Pictures that outlive WeChat's three days.", h.media},
+		{"followers", "Those whom an account had before siyu.", h.followers},
 		{"quizzes", "Questions with a window.", h.quizzes},
 		{"tasks", "The list of every way to earn.", h.tasks},
 		{"checkins", "How missed days are made up.", h.checkins},

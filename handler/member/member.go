@@ -28,6 +28,7 @@ func Routes(s *web.Server, a *app.App) {
 			return a.Members.Holder(ctx, id, int64(version))
 		}))
 	h.session(api)
+	h.links(api)
 	h.profile(api)
 	h.privacy(api)
 	h.points(api)

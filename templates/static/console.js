@@ -5,6 +5,27 @@
   const live = document.querySelector("[data-poll]");
   if (live) poll(live, live.dataset.poll);
 
+  const part = document.querySelector("[data-refresh][id]");
+  if (part) refresh(part);
+
+  // A part of the page that works on is fetched with it, until it comes without the mark.
+  async function refresh(box) {
+    while (box.hasAttribute("data-refresh")) {
+      await new Promise((next) => setTimeout(next, 2000));
+      if (document.hidden) continue;
+      try {
+        const answer = await fetch(location.pathname, { credentials: "same-origin" });
+        if (!answer.ok) continue;
+        const now = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(box.id);
+        if (!now) return location.reload(); // signed out
+        box.replaceWith(now);
+        box = now;
+      } catch {
+        continue; // the server is being restarted, or the network is away
+      }
+    }
+  }
+
   async function poll(box, url) {
     for (;;) {
       await new Promise((next) => setTimeout(next, 2000));

@@ -119,22 +119,31 @@ var strict64 = base64.RawURLEncoding.Strict()
 
 // personOf is the person behind an openid of this account, or nil.
 func (s *Sandbox) personOf(a *account, openid string) (int64, *person) {
-	if len(openid) != 28 || openid[:6] != a.prefix {
+	id := s.idOf(a, openid)
+	if id == 0 {
 		return 0, nil
+	}
+	return id, s.who(id)
+}
+
+// idOf is the id of personOf, or 0.
+func (s *Sandbox) idOf(a *account, openid string) int64 {
+	if len(openid) != 28 || openid[:6] != a.prefix {
+		return 0
 	}
 	var block [16]byte
 	if n, err := strict64.Decode(block[:], []byte(openid[6:])); err != nil || n != 16 {
-		return 0, nil
+		return 0
 	}
 	a.openids.Decrypt(block[:], block[:])
 	if binary.BigEndian.Uint64(block[:8]) != 0 {
-		return 0, nil
+		return 0
 	}
 	id := binary.BigEndian.Uint64(block[8:])
 	if id == 0 || id > uint64(len(s.people)) {
-		return 0, nil
+		return 0
 	}
-	return int64(id), s.people[id-1] //nolint:gosec // bounded by len(people).
+	return int64(id) //nolint:gosec // bounded by len(people).
 }
 
 func (s *Sandbox) account(name string) *account {

@@ -20,14 +20,17 @@ type callRecord struct {
 }
 
 const (
-	callLogSize = 5000
-	callBodyMax = 64 << 10
+	callLogSize  = 5000
+	callBodyMax  = 64 << 10
+	callLogBytes = 32 << 20 // of all bodies: those of the oldest calls go first
 )
 
 // callLog keeps the newest calls, and counts all.
 type callLog struct {
 	first   int
 	items   []*callRecord
+	bytes   int
+	dropped int // calls before this index have lost their bodies
 	total   int
 	unknown int
 	counts  map[string]int
@@ -49,11 +52,22 @@ func (l *callLog) add(r *callRecord) {
 	}
 	r.r = &http.Request{Method: r.r.Method, URL: r.r.URL, RemoteAddr: r.r.RemoteAddr, Host: r.r.Header.Get("X-Sim-Host")}
 	if len(l.items) >= 2*callLogSize {
+		for _, old := range l.items[:callLogSize] {
+			l.bytes -= old.size()
+		}
 		l.items = slices.Clone(l.items[callLogSize:])
 		l.first += callLogSize
+		l.dropped = max(0, l.dropped-callLogSize)
 	}
 	l.items = append(l.items, r)
+	for l.bytes += r.size(); l.bytes > callLogBytes; l.dropped++ {
+		old := l.items[l.dropped]
+		l.bytes -= old.size()
+		old.raw, old.answer.body = nil, nil
+	}
 }
+
+func (r *callRecord) size() int { return len(r.raw) + len(r.answer.body) }
 
 func (l *callLog) byRid(rid string) *callRecord {
 	for i := len(l.items) - 1; i >= 0; i-- {

@@ -86,6 +86,7 @@ func (s *Sandbox) ControlHandler() http.Handler {
 	s.routeWorld(mux)
 	s.routePeople(mux)
 	s.routeLogs(mux)
+	mux.Handle("/sandbox/wechat/", http.StripPrefix("/sandbox/wechat", s.APIHandler())) // for processes beside the one that embeds it
 	mux.Handle("GET /sandbox", http.HandlerFunc(servePage))
 	mux.Handle("GET /sandbox/{$}", http.RedirectHandler("/sandbox", http.StatusFound))
 	mux.Handle("GET /sandbox/static/{file}", http.HandlerFunc(serveStatic))
@@ -137,10 +138,17 @@ func (s *Sandbox) routeWorld(mux *http.ServeMux) {
 		return viewClock(s.clk), err
 	}))
 	mux.Handle("POST /sandbox/api/followers", serve(200, func(ctx context.Context, _ *http.Request, in struct {
-		URL string `json:"url"`
+		URL     string `json:"url"`     // of a process that follows the clock, or
+		Account string `json:"account"` // an account that gets followers from before
+		Count   int    `json:"count"`
+		Scene   string `json:"scene"`
 	},
 	) (any, error) {
-		return s.followURL(ctx, in.URL)
+		if in.URL != "" {
+			return s.followURL(ctx, in.URL)
+		}
+		first, err := s.FollowersBefore(in.Account, in.Count, in.Scene)
+		return map[string]any{"first_id": strconv.FormatInt(first, 10), "count": in.Count}, err
 	}))
 	mux.Handle("POST /sandbox/api/quotas", serve(200, func(_ context.Context, _ *http.Request, in struct {
 		Account string `json:"account"`

@@ -136,7 +136,7 @@ func (s *Sandbox) listPeople(_ context.Context, r *http.Request, _ none) (any, e
 	defer s.mu.Unlock()
 	list := []Person{}
 	for id := after + 1; id <= len(s.people) && len(list) < limit; id++ {
-		if strings.Contains(s.people[id-1].name, q) {
+		if strings.Contains(s.look(int64(id)).name, q) {
 			list = append(list, s.personView(int64(id)))
 		}
 	}

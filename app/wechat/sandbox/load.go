@@ -126,14 +126,14 @@ func (s *Sandbox) apply(r *record, live map[int64]*task) error {
 		for int64(len(s.people)) < r.ID {
 			s.people = append(s.people, &person{})
 		}
-		p := s.people[r.ID-1]
+		p := s.who(r.ID)
 		p.name, p.union, p.phone = r.Name, r.Union, r.Phone
 	case "rel":
 		a := s.account(r.Rel.Account)
 		if a == nil || r.ID < 1 || r.ID > int64(len(s.people)) {
 			return fmt.Errorf("a relation of %s names the unknown person %d", r.Rel.Account, r.ID)
 		}
-		rel := s.people[r.ID-1].with(a)
+		rel := s.who(r.ID).with(a)
 		rel.subscribed, rel.blocked, rel.rejecting, rel.since, rel.more = r.Rel.Subscribed, r.Rel.Blocked, r.Rel.Rejecting, r.Rel.Since, r.Rel.More
 	case "bulk":
 		s.addBulk(*r.Bulk)
@@ -168,8 +168,8 @@ func (s *Sandbox) countAll() {
 		a.followers = 0
 		clear(a.tagCount)
 	}
-	for _, p := range s.people {
-		for _, r := range p.rels {
+	for i := range s.people {
+		for _, r := range s.look(int64(i + 1)).rels {
 			a := s.accounts[r.acct]
 			if r.subscribed {
 				a.followers++
@@ -213,6 +213,12 @@ func (s *Sandbox) saveAll() {
 		s.saveAccount(a)
 	}
 	for i, p := range s.people {
+		if b := s.crowdOf(int64(i + 1)); b != nil && b.first == int64(i+1) {
+			s.store.append(&record{Kind: "bulk", Bulk: &b.bulk})
+		}
+		if p == nil {
+			continue
+		}
 		s.savePerson(int64(i + 1))
 		for _, r := range p.rels {
 			s.saveRelation(int64(i+1), r)
@@ -230,7 +236,7 @@ func (s *Sandbox) saveAll() {
 }
 
 func (s *Sandbox) savePerson(id int64) {
-	p := s.people[id-1]
+	p := s.who(id)
 	s.store.append(&record{Kind: "person", ID: id, Name: p.name, Union: p.union, Phone: p.phone})
 }
 

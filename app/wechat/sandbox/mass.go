@@ -140,8 +140,8 @@ func massSendAll(c *call) answer {
 		want = hasTag(in.Filter.TagID)
 	}
 	var people []int64
-	for i, p := range c.s.people {
-		if r := p.relation(c.acct); r != nil && r.subscribed && want(r) {
+	for i := range c.s.people {
+		if r := c.s.look(int64(i + 1)).relation(c.acct); r != nil && r.subscribed && want(r) {
 			people = append(people, int64(i+1))
 		}
 	}
@@ -234,7 +234,7 @@ func (s *Sandbox) runMass(a *account, j *massJob) {
 	} else {
 		var reached []int64
 		for _, id := range j.People {
-			r := s.people[id-1].relation(a)
+			r := s.who(id).relation(a)
 			if r == nil || !r.subscribed || r.blocked || r.rejecting || (a.Kind == KindService && r.inMonth(month) >= massPerMonth) {
 				continue
 			}

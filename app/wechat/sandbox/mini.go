@@ -65,7 +65,7 @@ func jscode2session(c *call) answer {
 	case !c.now.Before(k.until):
 		return c.fail(40029)
 	}
-	m := c.s.people[k.person-1].with(a).extra()
+	m := c.s.who(k.person).with(a).extra()
 	minute := c.now.Unix() / 60
 	if m.logins.in(minute) >= c.s.scaled(loginsAMinute) {
 		return c.fail(45011)

@@ -87,7 +87,7 @@ func (p *person) follows(a *account) bool {
 
 // unionID is given, or derived like an openid.
 func (s *Sandbox) unionID(id int64) string {
-	if u := s.people[id-1].union; u != "" {
+	if u := s.look(id).union; u != "" {
 		return u
 	}
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("union"+s.seed), uint64(id))) //nolint:gosec // ids are positive.
@@ -95,7 +95,7 @@ func (s *Sandbox) unionID(id int64) string {
 }
 
 func (s *Sandbox) phone(id int64) string {
-	if n := s.people[id-1].phone; n != "" {
+	if n := s.look(id).phone; n != "" {
 		return n
 	}
 	return fmt.Sprintf("139%08d", id)
@@ -124,7 +124,7 @@ type Person struct {
 }
 
 func (s *Sandbox) personView(id int64) Person {
-	p := s.people[id-1]
+	p := s.look(id)
 	v := Person{
 		ID: strconv.FormatInt(id, 10), Name: p.name, UnionID: s.unionID(id), Phone: s.phone(id),
 		OpenIDs: map[string]string{}, Following: []string{}, Accepted: map[string]int{},
@@ -174,51 +174,7 @@ func (s *Sandbox) find(id string) (int64, *person, error) {
 	if err != nil || n < 1 || n > int64(len(s.people)) {
 		return 0, nil, refuse(404, "NOT_FOUND", "there is no person %q", id)
 	}
-	return n, s.people[n-1], nil
-}
-
-// bulk is many people at once, as one line of the journal.
-type bulk struct {
-	Count  int    `json:"count"`
-	Prefix string `json:"prefix"`
-	Follow string `json:"follow"`
-	At     int64  `json:"at"` // unix seconds
-}
-
-// Bulk makes count people named prefix1, prefix2, … who follow the named account (if any), without a push. It returns the first id.
-func (s *Sandbox) Bulk(count int, prefix, follow string) (int64, error) {
-	if count < 1 || count > 2_000_000 {
-		return 0, refuse(400, "INVALID", "count: 1 to 2,000,000")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if follow != "" && s.account(follow) == nil {
-		return 0, refuse(404, "NOT_FOUND", "there is no account %q", follow)
-	}
-	b := bulk{count, prefix, follow, s.clk.Now().Unix()}
-	first := s.addBulk(b)
-	s.store.append(&record{Kind: "bulk", Bulk: &b})
-	return first, nil
-}
-
-func (s *Sandbox) addBulk(b bulk) int64 {
-	first := int64(len(s.people)) + 1
-	people, rels, refs := make([]person, b.Count), make([]relation, b.Count), make([]*relation, b.Count)
-	s.people = slices.Grow(s.people, b.Count)
-	a := s.account(b.Follow)
-	for i := range people {
-		people[i].name = b.Prefix + strconv.Itoa(i+1)
-		if a != nil {
-			rels[i] = relation{acct: a.index, subscribed: true, since: b.At}
-			refs[i] = &rels[i]
-			people[i].rels = refs[i : i+1 : i+1]
-		}
-		s.people = append(s.people, &people[i])
-	}
-	if a != nil {
-		a.followers += b.Count
-	}
-	return first
+	return n, s.who(n), nil
 }
 
 // grantMessages opens an allowance of n customer messages for d.

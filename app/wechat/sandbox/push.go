@@ -88,7 +88,7 @@ func (s *Sandbox) event(a *account, id int64, name, key string, rest ...field) *
 	from := a.prefix + "AdminAdminAdminAdminAd" // results of jobs come from an administrator
 	if id > 0 {
 		from = a.openid(id)
-		at = s.people[id-1].with(a).extra().stamp(at, name+"\x00"+key)
+		at = s.who(id).with(a).extra().stamp(at, name+"\x00"+key)
 	}
 	fields := []field{{"ToUserName", a.OriginalID}, {"FromUserName", from}, {"CreateTime", at}, {"MsgType", "event"}, {"Event", name}}
 	return &pushEvent{acct: a, person: id, fields: append(fields, rest...), event: name}
@@ -110,7 +110,7 @@ func (m *more) stamp(at int64, key string) int64 {
 
 // textMessage begins the fields of a message that a person writes. Call with mu held.
 func (s *Sandbox) textMessage(a *account, id int64, content string, rest ...field) *pushEvent {
-	at := max(s.clk.Now().Unix(), s.people[id-1].with(a).extra().second)
+	at := max(s.clk.Now().Unix(), s.who(id).with(a).extra().second)
 	fields := []field{
 		{"ToUserName", a.OriginalID},
 		{"FromUserName", a.openid(id)},

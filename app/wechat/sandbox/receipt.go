@@ -70,7 +70,7 @@ func (s *Sandbox) deliver(a *account, people []int64, b body, now time.Time) {
 
 func (s *Sandbox) addReceipts(a *account, people []int64, b body, at int64) {
 	for _, id := range people {
-		p := s.people[id-1]
+		p := s.who(id)
 		s.receipts = append(s.receipts, receipt{int32(id), p.last, at, a.index, &b}) //nolint:gosec // at most millions.
 		p.last = int32(len(s.receipts))                                              //nolint:gosec // at most millions.
 		if b.channel == ChannelMass {

@@ -39,7 +39,8 @@ type Sandbox struct {
 	seed     string     // openids and unionids are derived from it
 	base     string     // of the callback URLs
 	accounts []*account
-	people   []*person // index = id - 1
+	people   []*person // index = id - 1; nil for who is as his crowd says
+	crowds   []*crowd  // by id
 	receipts []receipt
 	lastMsg  int64
 	lastTask int64

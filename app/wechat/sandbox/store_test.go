@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestStore(t *testing.T) {
 		require.Equal(t, 1, v.s.accounts[0].tagCount[100])
 		require.Zero(t, v.custom(p), "the allowance of the text is open")
 		require.Equal(t, 45065, errcode(v.massTo([]string{p.OpenIDs["oa"], v.s.accounts[0].openid(1)}, "job")))
-		require.EqualValues(t, 1, v.s.people[1000].relation(v.s.accounts[0]).inMonth(monthOf(start)))
+		require.EqualValues(t, 1, v.s.who(1001).relation(v.s.accounts[0]).inMonth(monthOf(start)))
 	})
 	t.Run("ATornLastLineIsDropped", func(t *testing.T) {
 		t.Parallel()
@@ -112,6 +113,12 @@ func TestStore(t *testing.T) {
 		dir := t.TempDir()
 		w := newWorld(t, Options{Dir: dir})
 		p := w.fan("a")
+		first, err := w.s.FollowersBefore("oa", 100, "poster")
+		require.NoError(t, err)
+		gone := strconv.FormatInt(first+7, 10)
+		_, err = w.s.unfollow(t.Context(), gone, "oa")
+		require.NoError(t, err)
+		crowd := w.s.userView(w.s.accounts[0], first+99)
 		for range 11_000 {
 			require.NoError(t, w.s.block(p.ID, "oa", false, false))
 		}
@@ -124,6 +131,11 @@ func TestStore(t *testing.T) {
 		require.Less(t, after.Size(), before.Size()/100)
 		require.Zero(t, v.custom(p))
 		require.Equal(t, w.account("oa").Secret, v.account("oa").Secret)
+		require.Equal(t, crowd, v.s.userView(v.s.accounts[0], first+99))
+		require.Equal(t, 100, v.s.accounts[0].followers)
+		left, ok := v.s.Person(gone)
+		require.True(t, ok)
+		require.Equal(t, []any{"老粉8", []string{}}, []any{left.Name, left.Following})
 	})
 }
 

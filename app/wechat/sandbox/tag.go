@@ -104,6 +104,9 @@ func tagDelete(c *call) answer {
 	}
 	if c.acct.tagCount[id] > 0 {
 		for i, p := range c.s.people {
+			if p == nil {
+				continue // nobody has touched him
+			}
 			c.s.untag(c.acct, int64(i+1), p, id)
 		}
 	}
@@ -189,13 +192,13 @@ func batchTag(c *call) answer {
 		return a
 	}
 	for _, id := range ids {
-		m := c.s.people[id-1].with(c.acct).more
+		m := c.s.who(id).with(c.acct).more
 		if m != nil && !slices.Contains(m.Tags, in.TagID) && len(m.Tags) >= tagsPerFan {
 			return c.fail(45059)
 		}
 	}
 	for _, id := range ids {
-		r := c.s.people[id-1].with(c.acct)
+		r := c.s.who(id).with(c.acct)
 		if m := r.extra(); !slices.Contains(m.Tags, in.TagID) {
 			m.Tags = append(m.Tags, in.TagID)
 			c.acct.tagCount[in.TagID]++
@@ -212,7 +215,7 @@ func batchUntag(c *call) answer {
 		return a
 	}
 	for _, id := range ids {
-		c.s.untag(c.acct, id, c.s.people[id-1], in.TagID)
+		c.s.untag(c.acct, id, c.s.who(id), in.TagID)
 	}
 	return c.ok()
 }

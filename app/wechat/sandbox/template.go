@@ -158,7 +158,7 @@ func (t *task) channel() string {
 func (s *Sandbox) finishTemplate(a *account, t *task) *pushEvent {
 	status := "success"
 	if !t.Sent {
-		if r := s.people[t.Person-1].relation(a); r == nil || !r.subscribed || r.rejecting {
+		if r := s.who(t.Person).relation(a); r == nil || !r.subscribed || r.rejecting {
 			status = "failed:user block"
 		} else {
 			s.deliverTask(a, t, ChannelTemplate)

@@ -67,6 +67,11 @@ func (c *call) addressAllowed(a *account) bool {
 	return err == nil && slices.Contains(a.IPWhitelist, host)
 }
 
+func (c *call) addressRefused() answer {
+	host, _, _ := net.SplitHostPort(c.r.RemoteAddr)
+	return c.failWith(40164, "invalid ip "+host+" ipv6 ::ffff:"+host+", not in whitelist")
+}
+
 func plainToken(c *call) answer {
 	if c.query.Get("grant_type") != "client_credential" {
 		return c.fail(40002)
@@ -76,7 +81,7 @@ func plainToken(c *call) answer {
 		return c.fail(code)
 	}
 	if !c.addressAllowed(a) {
-		return c.failWith(40164, "invalid ip "+c.r.RemoteAddr+" ipv6 ::ffff:"+c.r.RemoteAddr+", not in whitelist")
+		return c.addressRefused()
 	}
 	if code := c.count(endpoint{day: tokenDaily}); code != 0 {
 		return c.fail(code)
@@ -106,7 +111,7 @@ func stableToken(c *call) answer {
 		return c.fail(code)
 	}
 	if !c.addressAllowed(a) {
-		return c.failWith(40164, "invalid ip "+c.r.RemoteAddr+" ipv6 ::ffff:"+c.r.RemoteAddr+", not in whitelist")
+		return c.addressRefused()
 	}
 	if code := c.count(endpoint{day: 500_000, minute: 10_000}); code != 0 {
 		return c.fail(code)

@@ -20,16 +20,16 @@ const (
 )
 
 func userInfo(c *call) answer {
-	id, p := c.s.personOf(c.acct, c.query.Get("openid"))
-	if p == nil {
+	id := c.s.idOf(c.acct, c.query.Get("openid"))
+	if id == 0 {
 		return c.fail(40003)
 	}
-	return c.give(c.s.userView(c.acct, id, p))
+	return c.give(c.s.userView(c.acct, id))
 }
 
 // userView is user/info: no name, no picture, since the end of 2021.
-func (s *Sandbox) userView(a *account, id int64, p *person) map[string]any {
-	r := p.relation(a)
+func (s *Sandbox) userView(a *account, id int64) map[string]any {
+	r := s.look(id).relation(a)
 	v := map[string]any{"subscribe": 0, "openid": a.openid(id)}
 	if a.Bound {
 		v["unionid"] = s.unionID(id)
@@ -74,11 +74,11 @@ func userBatch(c *call) answer {
 	}
 	out := make([]any, 0, len(in.List))
 	for _, u := range in.List {
-		id, p := c.s.personOf(c.acct, u.OpenID)
-		if p == nil {
+		id := c.s.idOf(c.acct, u.OpenID)
+		if id == 0 {
 			return c.fail(40003)
 		}
-		out = append(out, c.s.userView(c.acct, id, p))
+		out = append(out, c.s.userView(c.acct, id))
 	}
 	return c.give(map[string]any{"user_info_list": out})
 }
@@ -94,7 +94,7 @@ func (c *call) fans(next string, want func(*relation) bool) (openids []string, l
 		start = id
 	}
 	for i := start; i < int64(len(c.s.people)) && len(openids) < fansPage; i++ {
-		if r := c.s.people[i].relation(c.acct); r != nil && r.subscribed && want(r) {
+		if r := c.s.look(i + 1).relation(c.acct); r != nil && r.subscribed && want(r) {
 			openids = append(openids, c.acct.openid(i+1))
 		}
 	}

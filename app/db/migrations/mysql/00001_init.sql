@@ -439,6 +439,119 @@ CREATE TABLE IF NOT EXISTS `quiz_answers` (
   UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
   KEY `idx_quiz_answers_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `follower_syncs` (
+  `account` varchar(32) NOT NULL,
+  `version` bigint NOT NULL DEFAULT 0,
+  `state` varchar(16) NOT NULL,
+  `cursor` varchar(64) NOT NULL DEFAULT '',
+  `total` bigint NOT NULL DEFAULT 0,
+  `seen` bigint NOT NULL DEFAULT 0,
+  `taken` bigint NOT NULL DEFAULT 0,
+  `known` bigint NOT NULL DEFAULT 0,
+  `gone` bigint NOT NULL DEFAULT 0,
+  `linked` bigint NOT NULL DEFAULT 0,
+  `unions` bigint NOT NULL DEFAULT 0,
+  `busy_ms` bigint NOT NULL DEFAULT 0,
+  `problem` varchar(16) NOT NULL DEFAULT '',
+  `error` varchar(500) NOT NULL DEFAULT '',
+  `retry_at` datetime(6) NOT NULL,
+  `owner` varchar(32) NOT NULL DEFAULT '',
+  `lease_till` datetime(6) NOT NULL,
+  `started_at` datetime(6) NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`account`),
+  KEY `ix_follower_sync` (`state`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `link_codes` (
+  `member_id` bigint NOT NULL,
+  `hash` varchar(64) DEFAULT NULL,
+  `expires_at` datetime(6) NOT NULL,
+  `window_at` datetime(6) NOT NULL,
+  `issued` bigint NOT NULL DEFAULT 0,
+  `wrong` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`member_id`),
+  UNIQUE KEY `idx_link_codes_hash` (`hash`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `channel_codes` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `code` varchar(64) NOT NULL,
+  `name` varchar(64) NOT NULL,
+  `welcome` varchar(2000) NOT NULL DEFAULT '',
+  `card_title` varchar(64) NOT NULL DEFAULT '',
+  `card_path` varchar(255) NOT NULL DEFAULT '',
+  `card_image` bigint NOT NULL DEFAULT 0,
+  `image_id` bigint NOT NULL DEFAULT 0,
+  `article` text DEFAULT NULL,
+  `tag_id` bigint NOT NULL DEFAULT 0,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_channel_codes_code` (`code`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `channel_visits` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `channel_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `kind` varchar(12) NOT NULL,
+  `event_id` bigint NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_visit` (`channel_id`,`kind`),
+  KEY `idx_channel_visits_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `checkins` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `member_id` bigint NOT NULL,
+  `day` varchar(10) NOT NULL,
+  `streak` bigint NOT NULL,
+  `at` datetime(6) NOT NULL,
+  `via` varchar(8) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_checkin` (`member_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `checkin_settings` (
+  `id` bigint NOT NULL,
+  `makeup_limit` bigint NOT NULL,
+  `makeup_reach` bigint NOT NULL,
+  `makeup_price` bigint NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `quizzes` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `question` varchar(1000) NOT NULL,
+  `opens_at` datetime(6) NOT NULL,
+  `closes_at` datetime(6) NOT NULL,
+  `attempts` bigint NOT NULL,
+  `explanation` varchar(1000) NOT NULL DEFAULT '',
+  `link` varchar(512) NOT NULL DEFAULT '',
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_quizzes_closes_at` (`closes_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `quiz_options` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `quiz_id` bigint NOT NULL,
+  `letter` varchar(1) NOT NULL,
+  `text` varchar(255) NOT NULL,
+  `correct` tinyint(1) NOT NULL,
+  `tag_id` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_quiz_option` (`quiz_id`,`letter`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `quiz_answers` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `quiz_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `attempt` bigint NOT NULL,
+  `option_id` bigint NOT NULL,
+  `correct` tinyint(1) NOT NULL,
+  `via` varchar(8) NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
+  KEY `idx_quiz_answers_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `community_groups` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `name` varchar(64) NOT NULL,

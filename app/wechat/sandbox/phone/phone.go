@@ -121,6 +121,9 @@ func (s *Server) Person(ctx context.Context, name, unionID string) (*Person, err
 	return p, err
 }
 
+// Known is a person whom the sandbox has already.
+func (s *Server) Known(id string) *Person { return &Person{s: s, ID: id} }
+
 // Message is something that reached a person.
 type Message struct {
 	Account string          `json:"account"`
