@@ -139,10 +139,39 @@ func (w *world) oneMember(id int64, tagID, ruleID, channelID string) {
 	require.Equal(w.t, str(id), w.admin(200, "GET", "/members/"+str(other), nil).Body["id"], "the other id answers the survivor")
 	require.Equal(w.t, "other_id", w.refused(w.admin(400, "POST", at+"/merge", object{"other_id": str(id)}), 400, "INVALID")["field"])
 
+	w.privacy(at, str(other))
+
 	for _, path := range []string{"", "?search=ali", "?tag_id=" + tagID, "?joined=true"} {
 		require.Len(w.t, w.admin(200, "GET", "/members"+path, nil).items(), 1, path)
 	}
 	require.Empty(w.t, w.admin(200, "GET", "/members?joined=false", nil).items())
+}
+
+// privacy parts other from the member at at, merges him again, reads all that is kept, and forgets him.
+func (w *world) privacy(at, other string) {
+	w.t.Helper()
+	away := w.admin(200, "GET", at, nil).Body["merged"].([]any)
+	require.Len(w.t, away, 2, "the follower whom his unionid joined, and the second phone")
+	require.Equal(w.t, other, away[0].(object)["id"])
+	require.Equal(w.t, other, w.admin(200, "POST", "/members/"+other+"/unmerge", nil).Body["id"])
+	w.refused(w.admin(404, "POST", "/members/"+other+"/unmerge", nil), 404, "NOT_FOUND")
+	require.Len(w.t, w.admin(200, "GET", "/members?joined=true", nil).items(), 2)
+	w.admin(200, "POST", at+"/merge", object{"other_id": other})
+
+	require.Contains(w.t, w.admin(200, "GET", at+"/export", nil).Body, "tables")
+	w.refused(w.admin(404, "POST", at+"/phone/reveal", object{"reason": "courier"}), 404, "NOT_FOUND")
+
+	p, third := w.Member("third")
+	path := "/members/" + str(third)
+	w.phone(p, "13612345678")
+	require.Equal(w.t, "13612345678", w.admin(200, "POST", path+"/phone/reveal", object{"reason": "courier"}).Body["phone"])
+	require.Equal(w.t, "no", w.refused(w.admin(409, "POST", path+"/erase", object{"no": "1", "reason": "asked"}), 409, "CONFLICT")["field"])
+	no := w.admin(200, "GET", path, nil).Body["no"]
+	w.admin(200, "POST", path+"/erase", object{"no": no, "reason": "asked"})
+	w.refused(w.admin(404, "POST", path+"/erase", object{"no": no, "reason": "asked"}), 404, "NOT_FOUND")
+	gone := w.admin(200, "GET", path, nil).Body
+	require.Empty(w.t, gone["nickname"])
+	require.NotNil(w.t, gone["erased_at"])
 }
 
 func (w *world) broadcasts(memberID int64, tagID string) {

@@ -30,6 +30,14 @@ func refused(t *testing.T, err error, status int, code string) {
 	require.Equal(t, code, r.Code)
 }
 
+// phone gives the number of a person's phone.
+func (w *world) phone(p *phone.Person, number string) {
+	w.t.Helper()
+	var code struct{ Code string }
+	require.NoError(w.t, w.Call(w.t.Context(), "POST", "/sandbox/api/users/"+p.ID+"/phone", "", object{"account": "mp", "number": number}, &code))
+	require.NoError(w.t, p.API(w.t.Context(), "POST", "/phone", object{"code": code.Code}, nil))
+}
+
 func TestPrivacy(t *testing.T) {
 	t.Parallel()
 
@@ -98,6 +106,29 @@ func TestPrivacy(t *testing.T) {
 		}
 		require.NoError(t, json.NewDecoder(res.Body).Decode(&d))
 		require.Equal(t, "keeper", d.Tables["members"][0]["nickname"])
+	})
+
+	t.Run("APhoneNumberIsMaskedAndItsUnmaskingIsAudited", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p, id := w.Member("caller")
+		w.phone(p, "13612345678")
+		at := "/members/" + str(id)
+		for _, path := range []string{"/members", at, at + "/events", at + "/entries", "/audits"} {
+			require.NotContains(t, w.admin(200, "GET", path, nil).Raw, "13612345678", path)
+		}
+		w.refused(w.admin(400, "POST", at+"/phone/reveal", object{"reason": ""}), 400, "INVALID")
+		for range 2 {
+			got := w.admin(200, "POST", at+"/phone/reveal", object{"reason": "courier"}, "Idempotency-Key", "once")
+			require.Equal(t, "13612345678", got.Body["phone"])
+		}
+		line := w.admin(200, "GET", "/audits", nil).items()[0]
+		require.Equal(t, "member.phone.reveal", line["action"])
+		require.Equal(t, "member:"+str(id), line["object"])
+		require.Equal(t, "courier", line["after"].(object)["reason"])
+		require.EqualValues(t, 1, w.Count(&model.Audit{}, "action = ?", "member.phone.reveal"))
+		require.Zero(t, w.Count(&model.IdempotencyKey{}, "answer LIKE ?", "%13612345678%"))
+		require.Zero(t, w.Count(&model.Member{}, "phone_sealed LIKE ?", "%13612345678%"))
 	})
 
 	t.Run("ANewerPrivacyTextIsSaid", func(t *testing.T) {

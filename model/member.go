@@ -74,6 +74,15 @@ type Merge struct {
 	At       time.Time `gorm:"not null;precision:6"`
 }
 
+// MergeChange is one row as it was before a merge and after it, so that the merge can be undone for some days. Written by app/member.
+type MergeChange struct {
+	ID      int64  `gorm:"primaryKey"`
+	MergeID int64  `gorm:"not null;index"`
+	Name    string `gorm:"column:table_name;size:64;not null"`
+	Before  JSON   `gorm:"column:before_json;not null"` // columns; of a table whose rows just move the ids of those that did; null: no row
+	After   JSON   `gorm:"column:after_json;not null"`
+}
+
 // Former is an openid or unionid of somebody who was erased, as a keyed hash: who comes back is a new person, but no newcomer. Nothing
 // leads from it to what he held. Written by app/member.
 type Former struct {

@@ -8,7 +8,7 @@ func All() []any {
 		&IdempotencyKey{}, &Revision{},
 		&Operator{}, &Session{}, &APIKey{}, &Audit{}, &Job{}, &Secret{},
 		&Event{}, &Outbox{},
-		&Member{}, &Identity{}, &Union{}, &Merge{}, &Former{}, &Position{},
+		&Member{}, &Identity{}, &Union{}, &Merge{}, &MergeChange{}, &Former{}, &Position{},
 		&Account{}, &Balance{}, &Lot{}, &Entry{}, &LotMove{},
 		&TagGroup{}, &Tag{}, &TagHold{}, &TagChange{}, &AutoTag{}, &TagFlip{},
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{},

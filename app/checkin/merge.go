@@ -26,6 +26,14 @@ func (s *Service) Part() member.Part {
 			_, _, err := repair(tx, m.Winner)
 			return err
 		},
+		Undo: func(_ context.Context, tx *gorm.DB, m member.MergeOf) error {
+			for _, id := range []int64{m.Loser, m.Winner} {
+				if _, _, err := repair(tx, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	}
 }
 
@@ -59,7 +67,7 @@ func (s *Service) dropTwice(ctx context.Context, tx *gorm.DB, m member.MergeOf) 
 // payBack returns the price of a day that was made up and that the other person had checked in on.
 func (s *Service) payBack(ctx context.Context, tx *gorm.DB, m member.MergeOf, row int64) error {
 	var paid []int64
-	if err := tx.Model(&model.Entry{}).Where("`key` = ?", priceKey(row)).Pluck("id", &paid).Error; err != nil {
+	if err := tx.Model(&model.Entry{}).Where("`key` = ? AND NOT EXISTS (SELECT 1 FROM entries r WHERE r.reverses_id = entries.id)", priceKey(row)).Pluck("id", &paid).Error; err != nil {
 		return fmt.Errorf("checkin: price of a duplicate: %w", err)
 	}
 	for _, id := range paid {

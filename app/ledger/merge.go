@@ -83,7 +83,11 @@ func (p *page) mergeRest(s, w *sheet, at time.Time) error {
 		return err
 	}
 	if len(done) > 0 {
-		if debt == 0 && lifetime == 0 {
+		into, err := mergedInto(p.tx, s.MemberID, s.Account)
+		if err != nil {
+			return err
+		}
+		if into == w.MemberID && debt == 0 && lifetime == 0 {
 			return nil
 		}
 		key += ":" + strconv.FormatInt(s.Seq, 10)

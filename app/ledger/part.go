@@ -24,6 +24,9 @@ func (b *Book) Part() member.Part {
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			return b.MergeTx(ctx, tx, m.Loser, m.Winner, m.At)
 		},
+		Undo: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
+			return b.UnmergeTx(ctx, tx, m.Loser, m.Winner, m.At)
+		},
 		Erase: func(ctx context.Context, tx *gorm.DB, m *model.Member) error { return b.VoidTx(ctx, tx, m.ID) },
 	}
 }

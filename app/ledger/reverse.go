@@ -99,12 +99,29 @@ func holder(tx *gorm.DB, member int64, code string) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		e, ok := found[key]
-		if !ok {
-			return member, nil
+		if _, ok := found[key]; !ok {
+			return member, nil // never merged
 		}
-		member = e.MemberID
+		into, err := mergedInto(tx, member, code)
+		if err != nil || into == 0 {
+			return member, err
+		}
+		member = into
 	}
+}
+
+// mergedInto is where the member's account went last, unless that merge was undone: then 0.
+func mergedInto(tx *gorm.DB, member int64, code string) (int64, error) {
+	var last []model.Entry
+	err := tx.Where("member_id = ? AND account = ? AND (reason = ? OR kind = ? AND reason = ?)", member, code, reasonUnmerge, model.EntryMergeOut, "merge").
+		Order("seq DESC").Limit(1).Find(&last).Error
+	if err != nil {
+		return 0, fmt.Errorf("ledger: where account %s of %d went: %w", code, member, err)
+	}
+	if len(last) == 0 || last[0].Reason == reasonUnmerge {
+		return 0, nil
+	}
+	return last[0].OriginID, nil
 }
 
 // takeBack adds the opposite of an earning.

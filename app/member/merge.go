@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -35,7 +36,11 @@ func (s *Service) MergeTx(ctx context.Context, tx *gorm.DB, a, b int64, reason s
 	if survives(mb, ma) {
 		winner, loser = mb, ma
 	}
-	m := MergeOf{Loser: loser.ID, Winner: winner.ID, At: s.clock.Now()}
+	m := MergeOf{Loser: loser.ID, Winner: winner.ID, At: s.clock.Now().Truncate(time.Microsecond)}
+	before, moving, err := s.imageOf(ctx, tx, m)
+	if err != nil {
+		return 0, fmt.Errorf("member: merge: %w", err)
+	}
 	if err := unite(tx, winner, loser); err != nil {
 		return 0, fmt.Errorf("member: merge: %w", err)
 	}
@@ -50,9 +55,13 @@ func (s *Service) MergeTx(ctx context.Context, tx *gorm.DB, a, b int64, reason s
 	if err := closeLoser(tx, m); err != nil {
 		return 0, fmt.Errorf("member: merge: %w", err)
 	}
-	dup, err := db.Insert(tx, &model.Merge{LoserID: loser.ID, WinnerID: winner.ID, Reason: reason, At: m.At})
+	row := model.Merge{LoserID: loser.ID, WinnerID: winner.ID, Reason: reason, At: m.At}
+	dup, err := db.Insert(tx, &row)
 	if err == nil && dup {
 		err = fmt.Errorf("%d was merged before", loser.ID)
+	}
+	if err == nil {
+		err = s.journal(ctx, tx, row.ID, m, before, moving)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("member: merge: %w", err)

@@ -26,12 +26,14 @@ type Part struct {
 
 // Table is one table with rows of members, and what becomes of them.
 type Table struct {
-	Row    any      // of the model: &model.Checkin{}
-	By     string   // the condition on the rows of a member and of those merged into him; "" is member_id IN @ids
-	Undo   Undo     // what the undoing of a merge does
-	Export []string // what the member's export shows: columns, or "expression AS name"
-	Hidden string   // why his export leaves the table out; exactly one of the two is given
-	Erase  Erasure  // what his erasure does: Delete, Keep or Blank
+	Row  any    // of the model: &model.Checkin{}
+	By   string // the condition on the rows of a member and of those merged into him; "" is member_id IN @ids
+	Undo Undo   // what the undoing of a merge does
+	// Counters are columns that a merge adds up: its undoing takes what it added, not what was counted since.
+	Counters []string
+	Export   []string // what the member's export shows: columns, or "expression AS name"
+	Hidden   string   // why his export leaves the table out; exactly one of the two is given
+	Erase    Erasure  // what his erasure does: Delete, Keep or Blank
 }
 
 // Undo is what the undoing of a merge does with a table.
@@ -106,6 +108,10 @@ func ownParts() []Part {
 				},
 				{Row: &model.Union{}, Hidden: "the unionid stands in identities", Erase: Delete},
 				{Row: &model.Merge{}, By: "winner_id IN @ids OR loser_id IN @ids", Undo: Own, Hidden: "which rows of siyu turned out to be one person", Erase: Blank(map[string]any{"reason": ""})},
+				{
+					Row: &model.MergeChange{}, By: "merge_id IN (SELECT id FROM merges WHERE winner_id IN @ids OR loser_id IN @ids)", Undo: Own,
+					Hidden: "how a merge is undone", Erase: Delete,
+				},
 				{Row: &model.Position{}, Export: []string{"lat", "lng", "at"}, Erase: Delete},
 			},
 		},

@@ -278,6 +278,29 @@ func (s *Service) Phone(m *model.Member) string {
 	return ""
 }
 
+// Reveal is the member's number as it is, for who may see it; errs.NotFound where none is known. It goes with an audit line (db.Also), and
+// what is kept for repeats does not hold it.
+func (s *Service) Reveal(ctx context.Context, id int64) (string, error) {
+	id, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (int64, error) {
+		m, err := Get(tx, id)
+		if err == nil && m.PhoneSealed == "" {
+			err = errs.New(errs.NotFound, "member.no_phone")
+		}
+		if err != nil {
+			return 0, err
+		}
+		return m.ID, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	m, err := s.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	return s.number(m), nil
+}
+
 // number is the member's number as it is, for himself and for Reveal; "" if none is known, "***" if it cannot be opened.
 func (s *Service) number(m *model.Member) string {
 	if m.PhoneSealed == "" {

@@ -9,7 +9,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/errs"
-	"github.com/siyu-scrm/siyu/model"
 )
 
 // HolderTx locks the person behind an openid and returns his id; errs.NotFound if there is none. It makes nobody.
@@ -51,6 +50,3 @@ func (s *Service) RevokeTx(tx *gorm.DB, id int64, info string) error {
 	}
 	return nil
 }
-
-// Reveal is the member's phone number as it is, for who may see it; "" if none is known. Whoever calls it leaves a line in the audit log.
-func (s *Service) Reveal(m *model.Member) string { return s.number(m) }

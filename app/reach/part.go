@@ -20,7 +20,7 @@ func (s *Service) Part() member.Part {
 				Row: &model.Delivery{}, Undo: member.Own, Export: []string{"state", "channel", "reason", "due_at", "at"},
 				Erase: member.Blank(map[string]any{"detail": ""}),
 			},
-			{Row: &model.ReachUse{}, Hidden: "counters of caps, which follow from the deliveries", Erase: member.Delete},
+			{Row: &model.ReachUse{}, Counters: []string{"used"}, Hidden: "counters of caps, which follow from the deliveries", Erase: member.Delete},
 			{Row: &model.Allowance{}, By: member.ByIdentity, Undo: member.Own, Hidden: "what WeChat lets siyu send", Erase: member.Delete},
 			{Row: &model.Acceptance{}, By: member.ByIdentity, Undo: member.Own, Export: []string{"template_id", "accepted_count", "updated_at"}, Erase: member.Delete},
 		},

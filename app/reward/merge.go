@@ -3,10 +3,12 @@ package reward
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -17,7 +19,8 @@ import (
 func (s *Service) Part() member.Part {
 	return member.Part{
 		Name:   "reward",
-		Tables: []member.Table{{Row: &model.RuleUse{}, Hidden: "counters of caps, which follow from the entries", Erase: member.Keep}},
+		Tables: []member.Table{{Row: &model.RuleUse{}, Counters: []string{"used"}, Hidden: "counters of caps, which follow from the entries", Erase: member.Keep}},
+		Undo:   s.giveAgain,
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			if err := s.registeredTwice(ctx, tx, m); err != nil {
 				return err
@@ -129,6 +132,41 @@ func (s *Service) takeBack(ctx context.Context, tx *gorm.DB, m member.MergeOf, e
 		}
 	}
 	return nil
+}
+
+// giveAgain undoes what a merge reversed as a duplicate. The lines name no rule: its counters never went down.
+func (s *Service) giveAgain(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
+	var reversed []model.Entry
+	err := tx.Where("member_id IN ? AND kind = ? AND occurred_at = ? AND `key` LIKE ?", []int64{m.Loser, m.Winner}, model.EntryReverse,
+		m.At.Truncate(time.Microsecond), fmt.Sprintf("merge:%d:%%", m.Loser)).Order("id").Find(&reversed).Error
+	if err != nil {
+		return err
+	}
+	for _, r := range reversed {
+		if err := s.giveOneAgain(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) giveOneAgain(ctx context.Context, tx *gorm.DB, r model.Entry) error {
+	if r.Delta == 0 {
+		return nil
+	}
+	p := ledger.Posting{
+		MemberID: r.MemberID, Account: r.Account, Amount: -r.Delta, Reason: "unmerge", EventID: r.EventID, AllowDebt: true,
+		Key: fmt.Sprint("unmerge:again:", r.ID),
+	}
+	var lots []model.Lot
+	if err := tx.Where("entry_id = ?", r.ReversesID).Limit(1).Find(&lots).Error; err != nil {
+		return err
+	}
+	if p.Amount > 0 && len(lots) > 0 {
+		p.ActivatesAt, p.ExpiresAt = lots[0].ActivatesAt, lots[0].ExpiresAt
+	}
+	_, err := s.book.PostTx(ctx, tx, p)
+	return err
 }
 
 // withMerged is the member and everybody who was merged into him, one after the other: their entries stayed with them.

@@ -154,6 +154,13 @@ func (s *Service) Part() member.Part {
 			}
 			return s.reviewAll(ctx, tx, m.Winner, m.At)
 		},
+		Undo: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
+			now := s.clock.Now()
+			if err := s.reviewAll(ctx, tx, m.Loser, now); err != nil {
+				return err
+			}
+			return s.reviewAll(ctx, tx, m.Winner, now)
+		},
 	}
 }
 

@@ -72,13 +72,14 @@ type Streak struct {
 // Facts is everything that an operator asks about a person.
 type Facts struct {
 	Member
-	Follower    bool        `json:"follower" doc:"Follows an official account now"`
-	Identities  []Identity  `json:"identities"`
-	Accounts    []Holding   `json:"accounts"`
-	Tags        []HeldTag   `json:"tags"`
-	TagHistory  []TagChange `json:"tag_history" doc:"The last 20 changes"`
-	Checkin     Streak      `json:"checkin"`
-	MonthlyMass Quota       `json:"monthly_mass" doc:"Mass sends that he got this month"`
+	Follower    bool         `json:"follower" doc:"Follows an official account now"`
+	Identities  []Identity   `json:"identities"`
+	Accounts    []Holding    `json:"accounts"`
+	Tags        []HeldTag    `json:"tags"`
+	TagHistory  []TagChange  `json:"tag_history" doc:"The last 20 changes"`
+	Merged      []MergedAway `json:"merged" doc:"Who was merged into him and can be parted again"`
+	Checkin     Streak       `json:"checkin"`
+	MonthlyMass Quota        `json:"monthly_mass" doc:"Mass sends that he got this month"`
 }
 
 const factsHistory = 20
@@ -89,7 +90,7 @@ func (h *handler) getMember(ctx context.Context, in *byID) (*web.Out[Facts], err
 		return nil, err
 	}
 	f := Facts{Member: h.member(m)}
-	for _, part := range []func(context.Context, *Facts, int64) error{h.identitiesOf, h.holdingsOf, h.tagsOf, h.habitsOf} {
+	for _, part := range []func(context.Context, *Facts, int64) error{h.identitiesOf, h.holdingsOf, h.tagsOf, h.habitsOf, h.mergesOf} {
 		if err := part(ctx, &f, m.ID); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,7 @@ type Member struct {
 	Phone        string    `json:"phone" example:"138****0000" doc:"Masked"`
 	JoinedAt     *web.Time `json:"joined_at" doc:"null: not registered"`
 	OptedOutAt   *web.Time `json:"opted_out_at" doc:"No marketing messages since then"`
+	ErasedAt     *web.Time `json:"erased_at" doc:"Nothing is kept of who he was since then"`
 	Location     bool      `json:"location" doc:"Positions may be kept"`
 	FirstChannel web.ID    `json:"first_channel" doc:"0: none"`
 	LastChannel  web.ID    `json:"last_channel" doc:"0: none"`
@@ -30,7 +31,7 @@ type Member struct {
 func (h *handler) member(m *model.Member) Member {
 	return Member{
 		ID: web.IDOf(m.ID), No: m.No, Nickname: m.Nickname, Gender: m.Gender, Birthday: string(m.Birthday), Phone: h.Members.Phone(m),
-		JoinedAt: web.AtPtr(m.JoinedAt), OptedOutAt: web.AtPtr(m.OptedOutAt), Location: m.LocationOK, FirstChannel: web.IDOf(m.FirstChannel),
+		JoinedAt: web.AtPtr(m.JoinedAt), OptedOutAt: web.AtPtr(m.OptedOutAt), ErasedAt: web.AtPtr(m.ErasedAt), Location: m.LocationOK, FirstChannel: web.IDOf(m.FirstChannel),
 		LastChannel: web.IDOf(m.LastChannel), CreatedAt: web.At(m.CreatedAt), ActiveAt: web.At(m.ActiveAt),
 	}
 }
@@ -65,6 +66,7 @@ func (h *handler) members(api *web.API) {
 	o = op(operator.MembersWrite, http.MethodPost, "/members/{id}/merge", "Make one person of two", http.StatusNotFound)
 	o.Description = "The one who registered first stays; everything of the other goes to him, and tokens of both lead to him. The answer is the survivor."
 	web.Write(api, example(o, map[string]any{"other_id": "2", "reason": "same person, two phones"}), h.postMerge)
+	h.privacy(api)
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/accounts", "The accounts that members hold"), h.getAccounts)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/report"
@@ -43,6 +44,11 @@ type memberView struct {
 	AllTags    []tagGroup
 	Points     *Form // of the adjustment
 	Tag        *Form
+	Reveal     *Form
+	Unmerge    *Form
+	Erase      *Form
+	Revealed   bool // Phone is not masked
+	Merges     []member.Merged
 }
 
 type balance struct {
@@ -82,10 +88,25 @@ type message struct {
 }
 
 func (con *Console) member(c *gin.Context) error {
-	return con.showMember(c, http.StatusOK, newForm(nil), newForm(nil))
+	return con.showMember(c, http.StatusOK, forms{})
 }
 
-func (con *Console) showMember(c *gin.Context, status int, points, tags *Form) error {
+// forms are those of the page that come back with what was typed, by name.
+type forms map[string]*Form
+
+func (f forms) get(name string) *Form {
+	if f[name] != nil {
+		return f[name]
+	}
+	return newForm(nil)
+}
+
+func (con *Console) showMember(c *gin.Context, status int, f forms) error {
+	return con.pageOf(c, status, f, "")
+}
+
+// pageOf is the page of a member; phone is his number if it was just revealed.
+func (con *Console) pageOf(c *gin.Context, status int, f forms, phone string) error {
 	ctx := c.Request.Context()
 	id, err := idOf(c, false)
 	if err != nil {
@@ -100,8 +121,14 @@ func (con *Console) showMember(c *gin.Context, status int, points, tags *Form) e
 		c.Redirect(http.StatusSeeOther, path)
 		return nil
 	}
-	v := &memberView{Frame: con.frame(c, "member"), Member: m, Phone: con.app.Members.Phone(m), Points: points, Tag: tags}
-	if status != http.StatusOK {
+	v := &memberView{
+		Frame: con.frame(c, "member"), Member: m, Phone: con.app.Members.Phone(m), Points: f.get("points"), Tag: f.get("tag"),
+		Reveal: f.get("reveal"), Unmerge: f.get("unmerge"), Erase: f.get("erase"),
+	}
+	if phone != "" {
+		v.Phone, v.Revealed = phone, true
+	}
+	if c.Request.Method == http.MethodPost {
 		v.Here = path
 	}
 	why, err := con.report.Causes(ctx)
@@ -110,7 +137,7 @@ func (con *Console) showMember(c *gin.Context, status int, points, tags *Form) e
 	}
 	v.First, v.Last = why.Name(model.CauseChannel, m.FirstChannel), why.Name(model.CauseChannel, m.LastChannel)
 	for _, fill := range []func(*gin.Context, *memberView, report.Why) error{
-		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages,
+		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages, con.fillMerges,
 	} {
 		if err := fill(c, v, why); err != nil {
 			return err
@@ -292,7 +319,7 @@ func (con *Console) adjust(c *gin.Context) error {
 			})
 			return done(fmt.Sprintf("%s/members/%d", root, id), "adjusted"), err
 		},
-		again: func(status int, f *Form) error { return con.showMember(c, status, f, newForm(nil)) },
+		again: func(status int, f *Form) error { return con.showMember(c, status, forms{"points": f}) },
 	})
 }
 
@@ -324,6 +351,6 @@ func (con *Console) setTag(c *gin.Context) error {
 			err = con.app.Tags.SetManual(c.Request.Context(), id, tagID, operatorOf(c).ID, set, f.Get("reason"))
 			return done(fmt.Sprintf("%s/members/%d", root, id), "saved"), err
 		},
-		again: func(status int, f *Form) error { return con.showMember(c, status, newForm(nil), f) },
+		again: func(status int, f *Form) error { return con.showMember(c, status, forms{"tag": f}) },
 	})
 }

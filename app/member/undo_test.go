@@ -1,0 +1,223 @@
+package member_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// state is all that an export shows of both, but for what a merge and its undoing add to the history of the ledger and the tags.
+func (w *lives) state(ids ...int64) map[int64]document {
+	w.T.Helper()
+	all := map[int64]document{}
+	for _, id := range ids {
+		d := w.export(id)
+		d.ExportedAt = time.Time{}
+		delete(d.Tables, "entries")
+		delete(d.Tables, "lots")
+		delete(d.Tables["members"][0], "active_at")
+		d.Tables["balances"] = slices.DeleteFunc(d.Tables["balances"], func(b map[string]any) bool { return b["available"] == 0. && b["lifetime"] == 0. })
+		all[id] = d
+	}
+	return all
+}
+
+func (w *lives) undo(id int64) {
+	w.T.Helper()
+	got, err := w.Members.UndoMerge(w.T.Context(), id)
+	require.NoError(w.T, err)
+	require.Equal(w.T, id, got)
+	w.Verified()
+}
+
+// rich gives both something in every table.
+func (w *lives) rich() {
+	w.T.Helper()
+	a, b := w.Tag(tag.Preference, "a"), w.Tag(tag.Preference, "b")
+	require.NoError(w.T, w.Tags.SetManual(w.T.Context(), w.first, a, 1, true, ""))
+	require.NoError(w.T, w.Tags.SetManual(w.T.Context(), w.second, b, 1, true, ""))
+	w.checkIn(w.first, "2026-11-24")
+	w.checkIn(w.second, "2026-11-24")
+	w.checkIn(w.second, "2026-11-25")
+	w.checkIn(w.first, "2026-11-26")
+	w.answer(w.first, "B")
+	w.answer(w.second, "A")
+	_, err := w.Members.Update(w.T.Context(), w.second, member.Profile{
+		Gender: ptr("female"), Birthday: ptr(model.Day("2000-01-01")), LocationConsent: ptr(true), Marketing: ptr(false),
+	})
+	require.NoError(w.T, err)
+	w.Tx(func(_ context.Context, tx *gorm.DB) error { return w.Members.LocateTx(tx, w.second, 31, 121, w.Now()) })
+	w.Tx(func(_ context.Context, tx *gorm.DB) error {
+		for i, id := range []int64{w.first, w.second} {
+			if err := tx.Create(&model.ReachUse{MemberID: id, Kind: "marketing", Period: "2026-11-26", Used: i + 1}).Error; err != nil {
+				return err
+			}
+		}
+		return tx.Create(&model.ChannelVisit{ChannelID: 1, MemberID: w.second, Kind: model.VisitNew, At: w.Now()}).Error
+	})
+}
+
+func TestUndo(t *testing.T) {
+	t.Parallel()
+
+	t.Run("GivesBothWhatTheyWereAndHad", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.rich()
+		before := w.state(w.first, w.second)
+		uses := func() (all []model.RuleUse, caps []model.ReachUse) {
+			require.NoError(t, w.DB.Reader(t.Context()).Order("member_id, rule_id, period, account").Find(&all).Error)
+			require.NoError(t, w.DB.Reader(t.Context()).Order("member_id").Find(&caps).Error)
+			return all, caps
+		}
+		rules, caps := uses()
+
+		w.merge(w.first, w.second)
+		require.NotEqual(t, before[w.first], w.state(w.first)[w.first])
+		w.Advance(time.Hour)
+		w.undo(w.second)
+		require.Equal(t, before, w.state(w.first, w.second))
+		rules2, caps2 := uses()
+		require.Equal(t, rules, rules2)
+		require.Equal(t, caps, caps2)
+		require.Zero(t, w.Count(&model.Merge{}))
+		require.Zero(t, w.Count(&model.MergeChange{}))
+		w.checkIn(w.second, "2026-11-27")
+		require.EqualValues(t, 1, w.Count(&model.Checkin{}, "member_id = ? AND day = ?", w.second, "2026-11-27"))
+	})
+
+	t.Run("WhatCameSinceStaysWithTheSurvivor", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.rich()
+		first, second := w.Points(w.first), w.Points(w.second)
+		w.merge(w.first, w.second)
+		w.checkIn(w.second, "2026-11-27")
+		_, err := w.Members.Update(t.Context(), w.first, member.Profile{Gender: ptr("male")})
+		require.NoError(t, err)
+		w.undo(w.second)
+		require.Equal(t, first+5, w.Points(w.first))
+		require.Equal(t, second, w.Points(w.second))
+		m, err := w.Members.Get(t.Context(), w.first)
+		require.NoError(t, err)
+		require.Equal(t, "male", m.Gender)
+		require.Empty(t, m.Birthday)
+	})
+
+	t.Run("AgainMergedAndAgainUndone", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.rich()
+		before := w.state(w.first, w.second)
+		for range 3 {
+			w.merge(w.first, w.second)
+			w.Advance(time.Minute)
+			w.undo(w.second)
+			require.Equal(t, before, w.state(w.first, w.second))
+			w.Advance(time.Minute)
+		}
+		require.Equal(t, w.first, w.merge(w.second, w.first))
+	})
+
+	t.Run("DebtsArePartedToo", func(t *testing.T) {
+		t.Parallel()
+		for name, c := range map[string]struct{ first, second int64 }{"OfTheSurvivor": {-100, 0}, "OfTheOther": {0, -100}, "OfBoth": {-60, -70}} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newLives(t)
+				w.checkIn(w.first, "2026-11-24")
+				w.checkIn(w.second, "2026-11-25")
+				for id, n := range map[int64]int64{w.first: c.first, w.second: c.second} {
+					if n != 0 {
+						_, err := w.Book.Grant(t.Context(), ledger.Manual{MemberID: id, Account: "points", Amount: n, Memo: "x", AllowDebt: true})
+						require.NoError(t, err)
+					}
+				}
+				first, second := w.Points(w.first), w.Points(w.second)
+				w.merge(w.first, w.second)
+				w.undo(w.second)
+				require.Equal(t, first, w.Points(w.first))
+				require.Equal(t, second, w.Points(w.second))
+			})
+		}
+	})
+
+	t.Run("ALotThatExpiredMeanwhileIsNotThereAgain", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		soon := w.Now().Add(time.Hour)
+		_, err := w.Book.Grant(t.Context(), ledger.Manual{MemberID: w.second, Account: "points", Amount: 9, Memo: "x", ExpiresAt: &soon})
+		require.NoError(t, err)
+		w.merge(w.first, w.second)
+		w.Advance(2 * time.Hour)
+		w.undo(w.second)
+		require.EqualValues(t, 57, w.Points(w.second))
+	})
+
+	t.Run("IsRefused", func(t *testing.T) {
+		t.Parallel()
+		refused := func(w *lives, code errs.Code, key string) {
+			t.Helper()
+			_, err := w.Members.UndoMerge(t.Context(), w.second)
+			var e *errs.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, code, e.Code)
+			require.Equal(t, key, e.Key)
+			w.Verified()
+		}
+		w := newLives(t)
+		refused(w, errs.NotFound, "member.not_merged")
+		w.merge(w.first, w.second)
+		w.Tx(func(ctx context.Context, tx *gorm.DB) error {
+			_, err := w.Book.PostTx(ctx, tx, ledger.Posting{MemberID: w.first, Account: "points", Amount: -1, Reason: "test", Key: "spent"})
+			return err
+		})
+		refused(w, errs.Conflict, "member.undo_spent")
+
+		w = newLives(t)
+		w.merge(w.first, w.second)
+		third := w.Joined("third")
+		w.merge(w.first, third)
+		refused(w, errs.Conflict, "member.undo_order")
+		w.undo(third)
+		w.Advance(7 * 24 * time.Hour)
+		refused(w, errs.Conflict, "member.undo_late")
+		require.NoError(t, w.Forget(t.Context(), w.Now()))
+		require.Zero(t, w.Count(&model.MergeChange{}), "nobody needs it any more")
+
+		w = newLives(t)
+		w.merge(w.first, w.second)
+		require.NoError(t, w.Members.Erase(t.Context(), w.first))
+		refused(w, errs.NotFound, "member.not_found")
+	})
+
+	t.Run("AtOnceItIsUndoneOnce", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.rich()
+		before := w.state(w.first, w.second)
+		w.merge(w.first, w.second)
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				if _, err := w.Members.UndoMerge(t.Context(), w.second); err != nil && errs.CodeOf(err) != errs.NotFound {
+					t.Errorf("UndoMerge: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		w.Verified()
+		require.Equal(t, before, w.state(w.first, w.second))
+	})
+}
