@@ -25,6 +25,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/link"
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/menu"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
@@ -75,6 +76,7 @@ type App struct {
 	Audience   *audience.Service
 	Reach      *reach.Service
 	Replies    *reply.Service
+	Menus      *menu.Service
 	Broadcasts *broadcast.Service
 	Reminder   *reminder.Service
 	Inbox      *inbox.Service
@@ -120,6 +122,10 @@ func New(d Deps) *App {
 	a.Replies = reply.New(reply.Deps{
 		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 	})
+	a.Menus = menu.New(menu.Deps{
+		DB: d.DB, Clock: d.Clock, WeChat: d.WeChat, Replies: a.Replies, Accounts: namesOf(d.Accounts, model.KindOA),
+		MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
+	})
 	a.Audience = audience.New(d.DB, d.Clock, a.Conditions)
 	a.Reminder = reminder.New(d.DB, d.Clock, d.Zone, a.Reach)
 	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
@@ -144,6 +150,7 @@ func (a *App) register() {
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
 	a.Events.Follow(a.Webhooks.Follow)
+	a.Events.Follow(a.Menus.Follow)
 	followers := automation.Followers{Members: a.Members}
 	followers.Register(a.Events)
 
@@ -156,7 +163,7 @@ func (a *App) register() {
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
 		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
-		a.Replies.Part(), a.Inbox.Part(),
+		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(),
 	} {
 		a.Members.AddPart(p)
 	}

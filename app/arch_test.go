@@ -27,6 +27,7 @@ var tiers = [][]string{
 	{"app/tier", "app/plan", "app/wallet", "app/channel"},
 	{"app/reward"},
 	{"app/tier", "app/plan", "app/wallet", "app/channel", "app/follower", "app/link"},
+	{"app/tier", "app/plan", "app/wallet", "app/channel", "app/menu"},
 	{"app/benefit"},
 	{"app/price"},
 	{"app/checkin", "app/quiz", "app/community", "app/content", "app/order", "app/form", "app/radar", "app/mall", "app/lottery", "app/referral"},

@@ -12,6 +12,8 @@ import (
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/inbox"
+	"github.com/siyu-scrm/siyu/app/menu"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/reward"
@@ -37,6 +39,7 @@ func (a *App) ensureSandbox(ctx context.Context) error {
 		{"demo-quiz", a.Config.Sandbox.Demo, a.makeQuiz},
 		{"demo-community", a.Config.Sandbox.Demo, a.makeCommunity},
 		{"demo-broadcast", a.Config.Sandbox.Demo, a.makeBroadcast},
+		{"demo-menu", a.Config.Sandbox.Demo, a.makeMenu},
 	}
 	for _, s := range steps {
 		if !s.on {
@@ -199,5 +202,20 @@ func (a *App) makeBroadcast(ctx context.Context) error {
 			}},
 		},
 	})
+	return err
+}
+
+func (a *App) makeMenu(ctx context.Context) error {
+	account := firstOf(a.Accounts, model.KindOA).Name
+	centre := func(name string) menu.Button {
+		return menu.Button{Name: name, Type: menu.TypeMiniProgram, PagePath: "pages/index/index", URL: "https://example.com/member"}
+	}
+	_, err := a.Menus.Save(ctx, account, menu.Menu{Buttons: []menu.Button{
+		{Name: "签到", Type: menu.TypeClick, Key: inbox.MenuCheckin},
+		{Name: "会员", Sub: []menu.Button{centre("会员中心"), centre("我的积分")}},
+	}})
+	if err == nil {
+		_, err = a.Menus.Publish(ctx, account)
+	}
 	return err
 }

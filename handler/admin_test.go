@@ -29,6 +29,7 @@ func TestAdmin(t *testing.T) {
 	w.community(alice)
 	w.content()
 	w.broadcasts(aliceID, tagID)
+	w.menus(aliceID, tagID)
 	w.rest()
 	w.followersBefore()
 	w.taskEntries(ruleID)

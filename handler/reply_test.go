@@ -36,6 +36,27 @@ func (w *world) replies() {
 	w.refused(w.admin(404, "GET", "/replies/"+id, nil), 404, "NOT_FOUND")
 }
 
+// menus are the happy paths of the menu.
+func (w *world) menus(memberID int64, tagID string) {
+	w.t.Helper()
+	body := object{"buttons": []object{{"name": "签到", "type": "click", "key": "CHECKIN"}, {"name": "会员", "sub_button": []object{{"name": "官网", "type": "view", "url": "https://a.b"}}}}}
+	require.Equal(w.t, true, w.admin(200, "PUT", "/menus", body).Body["changed"])
+	body["tag_id"] = tagID
+	require.Len(w.t, w.admin(200, "PUT", "/menus", body).Body["menus"], 2)
+	require.Equal(w.t, false, w.admin(200, "POST", "/menus/publish", nil).Body["changed"])
+	preview := w.admin(200, "GET", "/menus/preview?member_id="+str(memberID), nil).Body
+	require.Equal(w.t, "签到", preview["next"].([]any)[0].(object)["name"])
+	require.NotEmpty(w.t, preview["now"].(object)["button"])
+	w.admin(204, "DELETE", "/menus/"+tagID, nil)
+	require.Equal(w.t, true, w.admin(200, "GET", "/menus", nil).Body["changed"])
+	require.Equal(w.t, "made", w.admin(200, "POST", "/menus/import", nil).items()[0]["state"])
+	body["buttons"] = []object{{"name": "一二三四五六", "type": "click", "key": "K"}}
+	refusal := w.refused(w.admin(400, "PUT", "/menus", body), 400, "INVALID")
+	require.Equal(w.t, "buttons[0].name", refusal["field"])
+	require.EqualValues(w.t, 16, refusal["limit"])
+	w.refused(w.admin(404, "GET", "/menus?account=other", nil), 404, "NOT_FOUND")
+}
+
 func TestBigPictures(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -25,6 +25,7 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "outbox", Work: owned(a.Events.Work), Due: a.Events.Due, Workers: 2, Wake: a.Events.Woken()},
 		{Name: "replies", Work: a.Replies.Work, Due: a.Replies.Due, Workers: 2},
 		{Name: "media", Work: a.Media.Work, Due: a.Media.Due},
+		{Name: "menu-tags", Work: a.Menus.Work, Due: a.Menus.Due},
 		{Name: "broadcast", Work: inHand(a.Broadcasts.RunDue), Due: a.Broadcasts.Due},
 		{Name: "reminder", Work: inHand(a.Reminder.RunDue), Due: a.Reminder.Due},
 		{Name: "reach", Work: a.Reach.Work, Due: a.Reach.Due, Workers: a.Config.Reach.Workers},

@@ -21,6 +21,6 @@ func All() []any {
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
 		&WebhookEndpoint{}, &WebhookDelivery{}, &WebhookAttempt{},
 		&Broadcast{}, &Inbox{},
-		&Media{}, &MediaUse{}, &MediaCopy{}, &Reply{}, &ReplySend{},
+		&Media{}, &MediaUse{}, &MediaCopy{}, &Reply{}, &ReplySend{}, &Menu{}, &MenuState{}, &TagMirror{}, &TagMirrorWork{},
 	}
 }

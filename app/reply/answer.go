@@ -113,6 +113,9 @@ func (s *Service) passive(tx *gorm.DB, account string, list []Message) (int, wec
 		case Text:
 			return i, wechat.Reply{Text: m.Text}, nil
 		case Image:
+			if m.ImageID == 0 {
+				return i, wechat.Reply{ImageID: m.Material}, nil
+			}
 			id, err := s.Media.CopyTx(tx, account, m.ImageID, model.MediaTemporary)
 			if err != nil || id != "" {
 				return i, wechat.Reply{ImageID: id}, err

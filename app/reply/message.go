@@ -30,9 +30,10 @@ type Message struct {
 	Title       string `json:"title,omitempty"`
 	Description string `json:"description,omitempty"`
 	URL         string `json:"url,omitempty"`
-	PicURL      string `json:"pic_url,omitempty"` // of an article whose picture is elsewhere
-	Path        string `json:"path,omitempty"`    // of a card
-	Agent       string `json:"agent,omitempty"`   // the customer-service account; "" = anyone
+	PicURL      string `json:"pic_url,omitempty"`  // of an article whose picture is elsewhere
+	Material    string `json:"material,omitempty"` // an image that WeChat keeps for good, by its media id, as the import finds them
+	Path        string `json:"path,omitempty"`     // of a card
+	Agent       string `json:"agent,omitempty"`    // the customer-service account; "" = anyone
 }
 
 // WeChat's limits (FACTS 2.4, 3.3). Those of titles and descriptions are what WeChat shows of them.
@@ -43,6 +44,8 @@ const (
 	maxURL         = 1024 // bytes
 	maxPath        = 255  // characters
 )
+
+var materialRule = regexp.MustCompile(`^[0-9A-Za-z_-]{1,128}$`)
 
 var agentRule = regexp.MustCompile(`^[0-9A-Za-z_]{1,32}@[0-9A-Za-z_-]{1,32}$`)
 
@@ -59,7 +62,7 @@ func (m *Message) Check(field string) error {
 			return errs.Field(field+".text", "reply.text", "limit", maxText)
 		}
 	case Image:
-		if m.ImageID <= 0 {
+		if m.ImageID <= 0 && !materialRule.MatchString(m.Material) {
 			return errs.Field(field+".image_id", "reply.image")
 		}
 	case News:

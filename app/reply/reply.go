@@ -233,6 +233,19 @@ func (r *Rule) checkWords() error {
 	return nil
 }
 
+// AddTx makes a reply in the caller's transaction, unless there is one of its name and trigger; made reports which.
+func (s *Service) AddTx(tx *gorm.DB, r Rule) (made bool, err error) {
+	if err := r.check(); err != nil {
+		return false, err
+	}
+	var n int64
+	if err := tx.Model(&model.Reply{}).Where("name = ? AND `trigger` = ?", r.Name, r.Trigger).Count(&n).Error; err != nil || n > 0 {
+		return false, err
+	}
+	_, err = s.saveTx(tx, r)
+	return err == nil, err
+}
+
 // Save makes a reply (ID 0) or changes one.
 func (s *Service) Save(ctx context.Context, in Rule) (*Rule, error) {
 	in.Words, in.Messages = slices.Clone(in.Words), slices.Clone(in.Messages)

@@ -140,6 +140,9 @@ func (s *Service) prepare(ctx context.Context, j *job, m Message) (func() error,
 	account, openid := j.to.Account, j.to.OpenID
 	switch m.Kind {
 	case Image:
+		if m.ImageID == 0 {
+			return func() error { return s.WeChat.SendImage(ctx, account, openid, m.Material) }, nil
+		}
 		id, err := s.Media.Copy(ctx, account, m.ImageID, model.MediaTemporary)
 		return func() error { return s.WeChat.SendImage(ctx, account, openid, id) }, err
 	case Card:
@@ -162,6 +165,9 @@ func (s *Service) prepare(ctx context.Context, j *job, m Message) (func() error,
 // again prepares the message after WeChat refused its picture.
 func (s *Service) again(ctx context.Context, j *job) (func() error, error) {
 	m := j.list[j.Next]
+	if m.Kind == Image && m.ImageID == 0 {
+		return nil, errors.New("reply: WeChat's own material is gone")
+	}
 	id, err := s.Media.Copy(ctx, j.to.Account, m.ImageID, model.MediaTemporary)
 	if err != nil {
 		return nil, err

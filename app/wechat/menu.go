@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/silenceper/wechat/v2/officialaccount/basic"
@@ -116,4 +117,71 @@ func (c *Client) GetMenu(ctx context.Context, account string) (json.RawMessage, 
 		return nil, err
 	}
 	return c.call(ctx, h, request{method: http.MethodGet, host: hostAPI, path: "/cgi-bin/menu/get"})
+}
+
+// AddConditionalMenu adds a menu for who carries a tag of WeChat's; of several that fit a person the newest shows. It needs a menu for
+// everyone, and returns the id that DeleteConditionalMenu takes.
+func (c *Client) AddConditionalMenu(ctx context.Context, account string, buttonsJSON []byte, tagID int) (menuID string, err error) {
+	var out struct {
+		ID json.Number `json:"menuid"`
+	}
+	in := map[string]any{"button": json.RawMessage(buttonsJSON), "matchrule": map[string]any{"tag_id": strconv.Itoa(tagID)}}
+	err = c.oaCall(ctx, account, "/cgi-bin/menu/addconditional", in, &out)
+	return out.ID.String(), err
+}
+
+// DeleteConditionalMenu takes one away.
+func (c *Client) DeleteConditionalMenu(ctx context.Context, account, menuID string) error {
+	return c.oaCall(ctx, account, "/cgi-bin/menu/delconditional", map[string]any{"menuid": menuID}, nil)
+}
+
+// MenuOf asks which menu a follower sees: {"button":[…]}.
+func (c *Client) MenuOf(ctx context.Context, account, openid string) (menu json.RawMessage, err error) {
+	if err := checkOpenID(openid); err != nil {
+		return nil, err
+	}
+	err = c.oaCall(ctx, account, "/cgi-bin/menu/trymatch", map[string]any{"user_id": openid}, &menu)
+	return menu, err
+}
+
+// CurrentMenu is the menu that is open, also one that was made in WeChat's own console.
+func (c *Client) CurrentMenu(ctx context.Context, account string) (json.RawMessage, error) {
+	return c.oaGet(ctx, account, "/cgi-bin/get_current_selfmenu_info")
+}
+
+// CurrentReplies are the auto-replies that were made in WeChat's own console.
+func (c *Client) CurrentReplies(ctx context.Context, account string) (json.RawMessage, error) {
+	return c.oaGet(ctx, account, "/cgi-bin/get_current_autoreply_info")
+}
+
+func (c *Client) oaGet(ctx context.Context, account, path string) (json.RawMessage, error) {
+	h, err := c.holder(account, KindOA)
+	if err != nil {
+		return nil, err
+	}
+	return c.call(ctx, h, request{method: http.MethodGet, host: hostAPI, path: path})
+}
+
+// oaCall posts in to an official account's path and reads the answer into out, unless that is nil.
+func (c *Client) oaCall(ctx context.Context, account, path string, in map[string]any, out any) error {
+	h, err := c.holder(account, KindOA)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return errs.Field("menu", "wechat.field_invalid")
+	}
+	wire, err := plainJSON(raw)
+	if err != nil {
+		return errs.Field("menu", "wechat.field_invalid")
+	}
+	body, err := c.post(ctx, h, path, []byte(wire))
+	if err != nil || out == nil {
+		return err
+	}
+	if json.Unmarshal(body, out) != nil {
+		return notUnderstood(path)
+	}
+	return nil
 }

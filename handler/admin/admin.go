@@ -33,6 +33,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"rules", "What an act earns.", h.rules},
 		{"conditions", "Who and when: checked, said in words, counted.", h.conditions},
 		{"channels", "QR codes whose picture stays while the welcome behind them changes.", h.channels},
+		{"menus", "What stands below the chat of the official account.", h.menus},
 		{"replies", "What the brand answers at the official account, and the pictures that it sends.", h.replies},
 		{"media", "Pictures that outlive WeChat's three days.", h.media},
 		{"followers", "Those whom an account had before siyu.", h.followers},

@@ -66,13 +66,17 @@ type account struct {
 
 // accountState is what is kept of an account beside its settings.
 type accountState struct {
-	Tags      []tag            `json:"tags,omitempty"`
-	NextTag   int32            `json:"next_tag,omitempty"`
-	Menu      string           `json:"menu,omitempty"`
-	Templates []Template       `json:"templates,omitempty"`
-	Media     map[string]int64 `json:"media,omitempty"` // media id → unix second at which it dies; 0 = permanent
-	Limits    map[string]limit `json:"limits,omitempty"`
-	Speed     int              `json:"speed,omitempty"`
+	Tags        []tag            `json:"tags,omitempty"`
+	NextTag     int32            `json:"next_tag,omitempty"`
+	Menu        string           `json:"menu,omitempty"`
+	Personal    []personalMenu   `json:"personal,omitempty"` // in the order in which they were made
+	NextMenu    int64            `json:"next_menu,omitempty"`
+	ConsoleMenu string           `json:"console_menu,omitempty"` // what WeChat's own console had
+	AutoReply   string           `json:"autoreply,omitempty"`
+	Templates   []Template       `json:"templates,omitempty"`
+	Media       map[string]int64 `json:"media,omitempty"` // media id → unix second at which it dies; 0 = permanent
+	Limits      map[string]limit `json:"limits,omitempty"`
+	Speed       int              `json:"speed,omitempty"`
 }
 
 func newAccountSettings(name, kind string) Account {

@@ -160,6 +160,7 @@ func (s *Sandbox) routeWorld(mux *http.ServeMux) {
 		return in, s.SetLimit(in.Account, in.Path, in.Day, in.Minute)
 	}))
 	s.routeTemplates(mux)
+	s.routeMenu(mux)
 }
 
 func (s *Sandbox) routeTemplates(mux *http.ServeMux) {
@@ -190,18 +191,6 @@ func (s *Sandbox) routeTemplates(mux *http.ServeMux) {
 		}
 		s.putTemplate(a, in.Template)
 		return in, nil
-	}))
-	mux.Handle("GET /sandbox/api/menu", serve(200, func(_ context.Context, r *http.Request, _ none) (any, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		a := s.account(orElse(r.URL.Query().Get("account"), "oa"))
-		if a == nil {
-			return nil, refuse(404, "NOT_FOUND", "there is no such account")
-		}
-		if a.saved.Menu == "" {
-			return map[string]any{"button": []any{}}, nil
-		}
-		return json.RawMessage(a.saved.Menu), nil
 	}))
 }
 
