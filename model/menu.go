@@ -18,6 +18,7 @@ type MenuState struct {
 	Account     string     `gorm:"primaryKey;size:32"`
 	Published   JSON       `gorm:"not null"` // the menus as they were published last
 	PublishedAt *time.Time `gorm:"precision:6"`
+	Imported    JSON       `gorm:"type:mediumtext"`              // what became of the last import; nil = none
 	Error       string     `gorm:"size:255;not null;default:''"` // of the last attempt
 	LeaseTill   time.Time  `gorm:"not null;precision:6"`         // real time: somebody is publishing
 }

@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/reply"
@@ -97,7 +98,20 @@ func (s *Service) keep(tx *gorm.DB, account string, buttons []Button, im importe
 		}
 		out = append(out, what)
 	}
-	return out, nil
+	return out, remember(tx, account, out)
+}
+
+// remember keeps what became of the import, for the page of the menu.
+func remember(tx *gorm.DB, account string, list []Imported) error {
+	row := model.MenuState{Account: account, Published: model.JSON("null"), Imported: model.ToJSON(list), LeaseTill: clock.Real()}
+	dup, err := db.Insert(tx, &row)
+	if dup {
+		err = tx.Model(&model.MenuState{}).Where("account = ?", account).Update("imported", row.Imported).Error
+	}
+	if err != nil {
+		return fmt.Errorf("menu: import: %w", err)
+	}
+	return nil
 }
 
 // lost turns a refusal into the reason why a thing was not taken over.

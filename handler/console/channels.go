@@ -12,6 +12,8 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/media"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -45,10 +47,11 @@ func (con *Console) channels(c *gin.Context) error {
 
 type channelView struct {
 	Frame
-	ID    int64
-	Form  *Form
-	Saved *channel.View // nil: a new one
-	Tags  []tagGroup
+	ID       int64
+	Form     *Form
+	Saved    *channel.View // nil: a new one
+	Tags     []tagGroup
+	Pictures []media.View
 }
 
 func (con *Console) channel(c *gin.Context) error {
@@ -64,6 +67,16 @@ func (con *Console) channel(c *gin.Context) error {
 		}
 		values = url.Values{
 			"code": {ch.Code}, "name": {ch.Name}, "welcome": {ch.Welcome}, "card_title": {ch.CardTitle}, "card_path": {ch.CardPath}, "tag": {fmt.Sprint(ch.TagID)},
+			"card_image": {fmt.Sprint(ch.CardImage)}, "image": {fmt.Sprint(ch.ImageID)},
+		}
+		var a reply.Message
+		if err := ch.Article.Into(&a); err != nil {
+			return fmt.Errorf("console: article of channel %d: %w", id, err)
+		}
+		for name, value := range map[string]string{
+			"article_title": a.Title, "article_description": a.Description, "article_url": a.URL, "article_pic_url": a.PicURL, "article_image": fmt.Sprint(a.ImageID),
+		} {
+			values.Set(name, value)
 		}
 	}
 	return con.showChannel(c, http.StatusOK, id, newForm(values))
@@ -92,6 +105,9 @@ func (con *Console) showChannel(c *gin.Context, status int, id int64, f *Form) (
 	if v.Tags, err = con.tagGroups(c); err != nil {
 		return err
 	}
+	if v.Pictures, err = con.app.Media.List(c.Request.Context()); err != nil {
+		return err
+	}
 	web.Page(c, status, "console/channel", v)
 	return nil
 }
@@ -112,13 +128,40 @@ func (con *Console) saveChannel(c *gin.Context) error {
 			if err != nil {
 				return "", err
 			}
-			_, err = con.app.Channels.Save(c.Request.Context(), model.ChannelCode{
+			ch := model.ChannelCode{
 				ID: id, Code: f.Get("code"), Name: f.Get("name"), Welcome: f.Get("welcome"), CardTitle: f.Get("card_title"), CardPath: f.Get("card_path"), TagID: tagID,
-			})
+			}
+			if err := readWelcome(f, &ch); err != nil {
+				return "", err
+			}
+			_, err = con.app.Channels.Save(c.Request.Context(), ch)
 			return done(root+"/channels", "saved"), err
 		},
 		again: func(status int, id int64, f *Form) error { return con.showChannel(c, status, id, f) },
 	})
+}
+
+// readWelcome reads what comes with the words of a welcome.
+func readWelcome(f *Form, ch *model.ChannelCode) (err error) {
+	if ch.CardImage, err = f.ID("card_image"); err != nil {
+		return err
+	}
+	if ch.ImageID, err = f.ID("image"); err != nil {
+		return err
+	}
+	a := reply.Message{
+		Kind: reply.News, Title: f.Get("article_title"), Description: f.Get("article_description"), URL: f.Get("article_url"), PicURL: f.Get("article_pic_url"),
+	}
+	if a.ImageID, err = f.ID("article_image"); err != nil {
+		return err
+	}
+	for _, c := range []string{"title", "description", "url", "pic_url"} {
+		f.from("article."+c, "article_"+c)
+	}
+	if a.Title+a.URL+a.Description != "" {
+		ch.Article = model.ToJSON(a)
+	}
+	return nil
 }
 
 // tickets keeps what the QR codes of channels say. WeChat gives a permanent scene one address for ever, so it is asked once per process.

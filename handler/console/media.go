@@ -1,0 +1,128 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/media"
+	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+type mediaView struct {
+	Frame
+	Rows []media.View
+	Form *Form
+}
+
+func (con *Console) media(c *gin.Context) error { return con.showMedia(c, http.StatusOK, newForm(nil)) }
+
+func (con *Console) showMedia(c *gin.Context, status int, f *Form) (err error) {
+	v := mediaView{Frame: con.frame(c, "media"), Form: f}
+	v.Here = root + "/media"
+	if v.Rows, err = con.app.Media.List(c.Request.Context()); err != nil {
+		return err
+	}
+	web.Page(c, status, "console/media", v)
+	return nil
+}
+
+// saveMedia takes an upload. The file is part of what the form's key stands for, so its size joins the form.
+func (con *Console) saveMedia(c *gin.Context) error {
+	if err := c.Request.ParseMultipartForm(16 << 20); err != nil {
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			return errs.New(errs.TooLarge, "web.too_large", "limit", big.Limit)
+		}
+		return errs.New(errs.Malformed, "web.malformed")
+	}
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	name, data, err := upload(c)
+	if err != nil {
+		return err
+	}
+	if f.Get("name") == "" {
+		f.Set("name", name)
+	}
+	f.Set("size", fmt.Sprint(len(data)))
+	return con.write(c, f, change{
+		action: "media.create",
+		of: func(answer any) operator.Change {
+			m, _ := answer.(model.Media)
+			return operator.Change{Object: fmt.Sprintf("media:%d", m.ID), After: map[string]any{"name": m.Name, "type": m.Type, "size": m.Size}}
+		},
+		do: func() (string, error) {
+			_, err := con.app.Media.Save(c.Request.Context(), f.Get("name"), data)
+			return done(root+"/media", "saved"), err
+		},
+		again: func(status int, f *Form) error { return con.showMedia(c, status, f) },
+	})
+}
+
+// upload is the file of the form, and its name without what stands behind the dot; none is an empty one.
+func upload(c *gin.Context) (name string, data []byte, err error) {
+	file, err := c.FormFile("file")
+	if err != nil {
+		return "", nil, nil
+	}
+	opened, err := file.Open()
+	if err != nil {
+		return "", nil, fmt.Errorf("console: upload: %w", err)
+	}
+	defer opened.Close()
+	if data, err = io.ReadAll(opened); err != nil {
+		return "", nil, fmt.Errorf("console: upload: %w", err)
+	}
+	name, _, _ = strings.Cut(file.Filename, ".")
+	return name, data, nil
+}
+
+// picture is the picture itself, for the pages that show it.
+func (con *Console) picture(c *gin.Context) error {
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	m, err := con.app.Media.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "private, max-age=86400")
+	c.Data(http.StatusOK, map[string]string{"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "bmp": "image/bmp"}[m.Type], m.Data)
+	return nil
+}
+
+func (con *Console) deleteMedia(c *gin.Context) error {
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	old, err := con.app.Media.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	return con.write(c, f, change{
+		action: "media.delete",
+		of: func(any) operator.Change {
+			return operator.Change{Object: fmt.Sprintf("media:%d", id), Before: map[string]any{"name": old.Name, "type": old.Type, "size": old.Size}}
+		},
+		do: func() (string, error) {
+			return done(root+"/media", "deleted"), con.app.Media.Delete(c.Request.Context(), id)
+		},
+		again: func(status int, f *Form) error { return con.showMedia(c, status, f) },
+	})
+}
