@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -114,7 +115,7 @@ func (s *Service) List(ctx context.Context) ([]View, error) {
 		byID[r.ID] = &views[i]
 	}
 	for _, u := range uses {
-		if v := byID[u.MediaID]; v != nil {
+		if v := byID[u.MediaID]; v != nil && !slices.Contains(v.Uses, u.Owner) { // in both forms
 			v.Uses = append(v.Uses, u.Owner)
 		}
 	}

@@ -39,9 +39,10 @@ async function poll() {
   const clock = await box('/clock');
   state.now = clock.now;
   state.mode = clock.mode;
-  if (!state.menu.length) { // siyu may make it later than the page is opened
-    state.menu = (await box('/menu?account=oa')).button || [];
-    if (state.menu.length) drawMenu();
+  const menu = (await box('/menu?account=oa' + (state.user ? '&user=' + state.user.id : ''))).button || [];
+  if (JSON.stringify(menu) !== JSON.stringify(state.menu)) { // published since, or another one for this person's tags
+    state.menu = menu;
+    drawMenu();
   }
   if (state.user) {
     const user = state.user.id;
@@ -79,10 +80,37 @@ function ordered() {
   return out;
 }
 
+// picture shows an upload; one that the sandbox has forgotten shows as words.
+function picture(src, words) {
+  const img = el('img', 'picture');
+  img.alt = words || '';
+  img.addEventListener('error', () => img.replaceWith(el('p', '', words || '')));
+  img.src = src;
+  return img;
+}
+
+// articlesOf are the articles of a passive reply or of a customer message.
+function articlesOf(m) {
+  if (m.type !== 'news' || !m.data) return [];
+  if (Array.isArray(m.data)) return m.data.map((a) => ({ title: a.Title, description: a.Description, url: a.Url, picurl: a.PicUrl }));
+  return m.data.articles || [];
+}
+
+function article(a) {
+  const box = el('div', 'article');
+  const kept = /^http:\/\/mmbiz\.qpic\.cn\/mmbiz\/([0-9A-Za-z]+)\//.exec(a.picurl || '');
+  if (kept) box.append(picture('/sandbox/media/' + kept[1], ''));
+  box.append(el('b', '', a.title || ''), el('p', '', a.description || ''), el('small', '', a.url || ''));
+  return box;
+}
+
 function bubble(m) {
   const line = el('div', 'line' + (m.mine ? ' mine' : '') + (m.channel === 'system' ? ' system' : ''));
   const b = el('div', 'bubble');
-  b.append(el('p', '', m.content || ''));
+  const articles = articlesOf(m);
+  if (m.type === 'image' && m.data && m.data.media_id) b.append(picture('/sandbox/media/' + m.data.media_id, m.content));
+  else if (articles.length) b.append(...articles.map(article));
+  else b.append(el('p', '', m.content || ''));
   b.append(el('small', '', (m.mine ? '' : t(m.channel) + ' · ') + showMoment(m.time)));
   for (const item of (m.type === 'msgmenu' && m.data && m.data.list) || []) {
     const choice = el('button', 'link', item.content);
@@ -130,6 +158,7 @@ function tap(m) {
     return;
   }
   if (m.type === 'miniprogram') return show('mini');
+  if (m.type === 'view') return say('said', m.url);
   if (m.type !== 'click') return;
   guarded('said', async () => {
     remember('[' + m.name + ']');
