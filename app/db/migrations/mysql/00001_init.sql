@@ -167,6 +167,15 @@ CREATE TABLE IF NOT EXISTS `merges` (
   UNIQUE KEY `idx_merges_loser_id` (`loser_id`),
   KEY `idx_merges_winner_id` (`winner_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `merge_changes` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `merge_id` bigint NOT NULL,
+  `table_name` varchar(64) NOT NULL,
+  `before_json` text NOT NULL,
+  `after_json` text NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_merge_changes_merge_id` (`merge_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `formers` (
   `hash` varchar(64) NOT NULL,
   `at` datetime(6) NOT NULL,
@@ -964,4 +973,42 @@ CREATE TABLE IF NOT EXISTS `reply_sends` (
   PRIMARY KEY (`id`),
   KEY `idx_reply_sends_identity_id` (`identity_id`),
   KEY `ix_reply_send` (`state`,`due_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `menus` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `account` varchar(32) NOT NULL,
+  `tag_id` bigint NOT NULL,
+  `position` bigint NOT NULL,
+  `buttons` text NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_menu` (`account`,`tag_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `menu_states` (
+  `account` varchar(32) NOT NULL,
+  `published` text NOT NULL,
+  `published_at` datetime(6) DEFAULT NULL,
+  `imported` mediumtext DEFAULT NULL,
+  `error` varchar(255) NOT NULL DEFAULT '',
+  `lease_till` datetime(6) NOT NULL,
+  PRIMARY KEY (`account`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `tag_mirrors` (
+  `account` varchar(32) NOT NULL,
+  `tag_id` bigint NOT NULL,
+  `wechat_id` bigint NOT NULL,
+  `filled` tinyint(1) NOT NULL DEFAULT 0,
+  `cursor_id` bigint NOT NULL DEFAULT 0,
+  `error` varchar(255) NOT NULL DEFAULT '',
+  `due_at` datetime(6) NOT NULL,
+  `lease_till` datetime(6) NOT NULL,
+  PRIMARY KEY (`account`,`tag_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `tag_mirror_works` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `account` varchar(32) NOT NULL,
+  `tag_id` bigint NOT NULL,
+  `identity_id` bigint NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_mirror_work` (`account`,`tag_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

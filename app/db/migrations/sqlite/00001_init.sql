@@ -37,6 +37,8 @@ CREATE INDEX `idx_unions_member_id` ON `unions`(`member_id`);
 CREATE TABLE `merges` (`id` integer PRIMARY KEY AUTOINCREMENT,`loser_id` integer NOT NULL,`winner_id` integer NOT NULL,`reason` text NOT NULL,`at` datetime NOT NULL);
 CREATE INDEX `idx_merges_winner_id` ON `merges`(`winner_id`);
 CREATE UNIQUE INDEX `idx_merges_loser_id` ON `merges`(`loser_id`);
+CREATE TABLE `merge_changes` (`id` integer PRIMARY KEY AUTOINCREMENT,`merge_id` integer NOT NULL,`table_name` text NOT NULL,`before_json` text NOT NULL,`after_json` text NOT NULL);
+CREATE INDEX `idx_merge_changes_merge_id` ON `merge_changes`(`merge_id`);
 CREATE TABLE `formers` (`hash` text,`at` datetime NOT NULL,PRIMARY KEY (`hash`));
 CREATE TABLE `positions` (`member_id` integer,`lat` real NOT NULL,`lng` real NOT NULL,`at` datetime NOT NULL,PRIMARY KEY (`member_id`));
 CREATE TABLE `accounts` (`code` text,`name` text NOT NULL,`spendable` numeric NOT NULL,`expiry_months` integer NOT NULL DEFAULT 0,`grace_days` integer NOT NULL DEFAULT 0,`position` integer NOT NULL DEFAULT 0,PRIMARY KEY (`code`));
@@ -159,3 +161,9 @@ CREATE TABLE `replies` (`id` integer PRIMARY KEY AUTOINCREMENT,`name` text NOT N
 CREATE TABLE `reply_sends` (`id` integer PRIMARY KEY AUTOINCREMENT,`identity_id` integer NOT NULL,`source` text NOT NULL,`messages` text NOT NULL,`next_no` integer NOT NULL DEFAULT 0,`state` text NOT NULL,`calling` numeric NOT NULL DEFAULT false,`paid` numeric NOT NULL DEFAULT false,`detail` text NOT NULL DEFAULT "",`attempts` integer NOT NULL DEFAULT 0,`due_at` datetime NOT NULL,`until` datetime NOT NULL,`lease_till` datetime NOT NULL,`created_at` datetime NOT NULL);
 CREATE INDEX `ix_reply_send` ON `reply_sends`(`state`,`due_at`);
 CREATE INDEX `idx_reply_sends_identity_id` ON `reply_sends`(`identity_id`);
+CREATE TABLE `menus` (`id` integer PRIMARY KEY AUTOINCREMENT,`account` text NOT NULL,`tag_id` integer NOT NULL,`position` integer NOT NULL,`buttons` text NOT NULL,`updated_at` datetime NOT NULL);
+CREATE UNIQUE INDEX `uq_menu` ON `menus`(`account`,`tag_id`);
+CREATE TABLE `menu_states` (`account` text,`published` text NOT NULL,`published_at` datetime,`imported` mediumtext,`error` text NOT NULL DEFAULT "",`lease_till` datetime NOT NULL,PRIMARY KEY (`account`));
+CREATE TABLE `tag_mirrors` (`account` text,`tag_id` integer,`wechat_id` integer NOT NULL,`filled` numeric NOT NULL DEFAULT false,`cursor_id` integer NOT NULL DEFAULT 0,`error` text NOT NULL DEFAULT "",`due_at` datetime NOT NULL,`lease_till` datetime NOT NULL,PRIMARY KEY (`account`,`tag_id`));
+CREATE TABLE `tag_mirror_works` (`id` integer PRIMARY KEY AUTOINCREMENT,`account` text NOT NULL,`tag_id` integer NOT NULL,`identity_id` integer NOT NULL);
+CREATE INDEX `ix_mirror_work` ON `tag_mirror_works`(`account`,`tag_id`);
