@@ -14,7 +14,6 @@ func All() []any {
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{},
 		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Reminder{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
 		&FollowerSync{}, &LinkCode{},
-		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
 		&Task{}, &TaskClaim{}, &GrantRead{},
 		&Article{}, &ArticleRead{}, &ReadingClock{}, &LiveSession{}, &LiveVisit{}, &LiveView{},
