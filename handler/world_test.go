@@ -102,6 +102,11 @@ func (w *world) audited(route string, status int, last int64) {
 		}
 	}
 	line := w.lastAudit()
+	switch route {
+	case "GET /admin/v1/members/{id}/export", "POST /admin/v1/members/{id}/phone/reveal": // they change nothing; who saw it is kept
+		require.Greater(w.t, line.ID, last, route)
+		return
+	}
 	if !w.writes[route] {
 		require.Equal(w.t, last, line.ID, "%s changes nothing", route)
 		return
