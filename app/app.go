@@ -158,12 +158,11 @@ func (a *App) register() {
 		a.Conditions.Register(leaf)
 	}
 	a.Conditions.Seal()
-	a.Members.AddPart(a.Links.Part())
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
 		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
-		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(),
+		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(),
 	} {
 		a.Members.AddPart(p)
 	}

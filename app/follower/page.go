@@ -66,7 +66,8 @@ func (w *worker) page(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w.row.Total = p.Total
-	for batch := range ask(ctx, p.OpenIDs, func(openids []string) ([]wechat.UserInfo, error) { return w.infos(ctx, openids) }) {
+	account := w.row.Account // the row changes while they ask
+	for batch := range ask(ctx, p.OpenIDs, func(openids []string) ([]wechat.UserInfo, error) { return w.infos(ctx, account, openids) }) {
 		got := <-batch
 		if got.err != nil {
 			return w.trouble(ctx, got.err)
@@ -79,8 +80,8 @@ func (w *worker) page(ctx context.Context) error {
 }
 
 // infos asks WeChat about people. It refuses all for one whom it does not know any more: he is found by halves, and left out.
-func (w *worker) infos(ctx context.Context, openids []string) ([]wechat.UserInfo, error) {
-	got, err := w.wechat.UserInfos(ctx, w.row.Account, openids)
+func (s *Service) infos(ctx context.Context, account string, openids []string) ([]wechat.UserInfo, error) {
+	got, err := s.wechat.UserInfos(ctx, account, openids)
 	if wechat.CodeOf(err) != invalidOpenID {
 		return got, err
 	}
@@ -88,11 +89,11 @@ func (w *worker) infos(ctx context.Context, openids []string) ([]wechat.UserInfo
 		return nil, nil
 	}
 	half := len(openids) / 2
-	first, err := w.infos(ctx, openids[:half])
+	first, err := s.infos(ctx, account, openids[:half])
 	if err != nil {
 		return nil, err
 	}
-	rest, err := w.infos(ctx, openids[half:])
+	rest, err := s.infos(ctx, account, openids[half:])
 	return append(first, rest...), err
 }
 
