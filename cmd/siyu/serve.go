@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -67,6 +68,7 @@ func serveApp(ctx context.Context, a *app.App, out io.Writer) error {
 	worked := make(chan error, 1)
 	go func() { worked <- runner.Start(work) }()
 	greet(out, a, base, password, tokenPath)
+	debug.FreeOSMemory() // a first start hashes a password and makes a brand: an idle siyu is small
 
 	select {
 	case <-ctx.Done():
