@@ -44,7 +44,7 @@ type queue struct {
 func (q *queue) enter(a *arrival) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.running >= 4*runtime.GOMAXPROCS(0) {
+	if q.running >= 2*runtime.GOMAXPROCS(0) {
 		q.waiting = append(q.waiting, a)
 		return
 	}
