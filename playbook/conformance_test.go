@@ -209,7 +209,7 @@ func TestConformanceSlow(t *testing.T) {
 	var seen phone.Seen
 	var err error
 	wg.Go(func() { seen, err = m.Act(context.WithoutCancel(t.Context()), "text", obj{"content": "签到"}) })
-	<-clock.After(5500 * time.Millisecond) // WeChat hangs up after five seconds
+	<-clock.After(8 * time.Second) // WeChat hangs up after five seconds, and a loaded machine may begin late
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGCONT))
 	wg.Wait()
 	require.NoError(t, err)
