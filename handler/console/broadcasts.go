@@ -181,15 +181,11 @@ func inputOf(b *model.Broadcast) (*broadcast.Input, error) {
 
 // runBroadcast sends it now. Sending to everybody asks for their number first.
 func (con *Console) runBroadcast(c *gin.Context) error {
-	f, err := readForm(c)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}
 	f.Name = "run"
-	id, err := idOf(c, false)
-	if err != nil {
-		return err
-	}
 	return con.write(c, f, change{
 		action: "broadcast.run",
 		of: func(answer any) operator.Change {
@@ -217,11 +213,7 @@ func (con *Console) runBroadcast(c *gin.Context) error {
 
 // pauseBroadcast stops a broadcast and its runs, or lets it go on.
 func (con *Console) pauseBroadcast(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, false)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}

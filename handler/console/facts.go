@@ -291,15 +291,11 @@ func (con *Console) fillMessages(c *gin.Context, v *memberView, _ report.Why) (e
 
 // adjust gives or takes by hand.
 func (con *Console) adjust(c *gin.Context) error {
-	f, err := readForm(c)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}
 	f.Name = "points"
-	id, err := idOf(c, false)
-	if err != nil {
-		return err
-	}
 	return con.write(c, f, change{
 		action: "points.adjust",
 		of: func(answer any) operator.Change {
@@ -325,11 +321,7 @@ func (con *Console) adjust(c *gin.Context) error {
 
 // setTag gives or takes a tag by hand.
 func (con *Console) setTag(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, false)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}

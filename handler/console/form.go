@@ -290,3 +290,13 @@ func idOf(c *gin.Context, canBeNew bool) (int64, error) {
 	}
 	return id, nil
 }
+
+// postedTo is the form that was posted to the page of a thing.
+func postedTo(c *gin.Context) (*Form, int64, error) {
+	f, err := readForm(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	id, err := idOf(c, false)
+	return f, id, err
+}

@@ -130,11 +130,7 @@ func (con *Console) saveGroup(c *gin.Context) error {
 
 // planGroup saves the sheet of the days to come.
 func (con *Console) planGroup(c *gin.Context) error {
-	id, err := idOf(c, false)
-	if err != nil {
-		return err
-	}
-	f, err := readForm(c)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}

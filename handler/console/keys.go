@@ -60,11 +60,7 @@ func (con *Console) createKey(c *gin.Context) error {
 }
 
 func (con *Console) deleteKey(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, false)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}

@@ -103,15 +103,11 @@ func (con *Console) picture(c *gin.Context) error {
 }
 
 func (con *Console) deleteMedia(c *gin.Context) error {
-	id, err := idOf(c, false)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}
 	old, err := con.app.Media.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	f, err := readForm(c)
 	if err != nil {
 		return err
 	}

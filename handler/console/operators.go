@@ -82,15 +82,11 @@ func (con *Console) secretOnce(c *gin.Context, name string, do func(f *Form) (*o
 }
 
 func (con *Console) changeOperator(c *gin.Context) error {
-	f, err := readForm(c)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}
 	f.Name = "change"
-	id, err := idOf(c, false)
-	if err != nil {
-		return err
-	}
 	var in operator.UserChange
 	if role := operator.Role(f.Get("role")); role != "" {
 		in.Role = &role

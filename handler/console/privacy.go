@@ -81,12 +81,10 @@ func (con *Console) erase(c *gin.Context) error {
 
 // about reads a form of the member's page.
 func (con *Console) about(c *gin.Context, name string) (*Form, int64, error) {
-	f, err := readForm(c)
-	if err != nil {
-		return nil, 0, err
+	f, id, err := postedTo(c)
+	if err == nil {
+		f.Name = name
 	}
-	f.Name = name
-	id, err := idOf(c, false)
 	return f, id, err
 }
 

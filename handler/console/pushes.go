@@ -46,11 +46,7 @@ func (con *Console) showPushes(c *gin.Context, status int, f *Form) (err error) 
 
 // replayPush runs a failed push again. What comes of it stands on its row.
 func (con *Console) replayPush(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, false)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}

@@ -175,15 +175,11 @@ func replyFacts(r reply.Rule) map[string]any {
 }
 
 func (con *Console) deleteReply(c *gin.Context) error {
-	id, err := idOf(c, false)
+	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}
 	old, err := con.app.Replies.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	f, err := readForm(c)
 	if err != nil {
 		return err
 	}

@@ -224,13 +224,3 @@ func (con *Console) replayWebhookDelivery(c *gin.Context) error {
 		again: func(status int, f *Form) error { return con.showWebhookDelivery(c, status, id, f) },
 	})
 }
-
-// postedTo is the form that was posted to the page of a thing.
-func postedTo(c *gin.Context) (*Form, int64, error) {
-	f, err := readForm(c)
-	if err != nil {
-		return nil, 0, err
-	}
-	id, err := idOf(c, false)
-	return f, id, err
-}
