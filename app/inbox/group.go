@@ -11,7 +11,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
-	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
@@ -149,14 +148,7 @@ func (s *Service) insertAll(tx *gorm.DB, run []*arrival) (known bool, err error)
 		a.row.State, a.row.Attempts = model.InboxDone, 1
 		rows[i] = a.row
 	}
-	dup, err := db.Insert(tx, rows)
-	switch {
-	case err != nil || !dup:
-		return false, err
-	case len(run) > 1:
-		return false, errAlone
-	}
-	return true, stored(tx, run[0].row)
+	return insert(tx, rows...)
 }
 
 func late(run []*arrival) error {

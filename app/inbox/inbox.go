@@ -151,21 +151,20 @@ func (s *Service) newRow(acc wechat.Account, p *wechat.Push) *model.Inbox {
 	}
 }
 
-// insert stores the row, or reads the one that is there; known reports the latter.
-func insert(tx *gorm.DB, row *model.Inbox) (known bool, err error) {
-	dup, err := db.Insert(tx, row)
-	if err != nil || !dup {
+// insert stores rows. A single one that was there already is read, and known reports it; of several, none may have been.
+func insert(tx *gorm.DB, rows ...*model.Inbox) (known bool, err error) {
+	dup, err := db.Insert(tx, rows)
+	switch {
+	case err != nil || !dup:
 		return false, err
+	case len(rows) > 1:
+		return false, errAlone
 	}
-	return true, stored(tx, row)
-}
-
-// stored reads the row that is there.
-func stored(tx *gorm.DB, row *model.Inbox) error {
+	row := rows[0]
 	var old model.Inbox
-	err := tx.Where("account = ? AND `key` = ?", row.Account, row.Key).Take(&old).Error
+	err = tx.Where("account = ? AND `key` = ?", row.Account, row.Key).Take(&old).Error
 	*row = old
-	return err
+	return true, err
 }
 
 // save writes the outcome. A row is found by its key: of rows inserted together, a cluster does not tell the ids.
