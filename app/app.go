@@ -17,25 +17,33 @@ import (
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/content"
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/deduction"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/follower"
+	"github.com/siyu-scrm/siyu/app/gift"
 	"github.com/siyu-scrm/siyu/app/inbox"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/link"
+	"github.com/siyu-scrm/siyu/app/mall"
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/menu"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/order"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/reward"
+	"github.com/siyu-scrm/siyu/app/risk"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/task"
+	"github.com/siyu-scrm/siyu/app/tier"
 	"github.com/siyu-scrm/siyu/app/webhook"
 	"github.com/siyu-scrm/siyu/app/wechat"
+	"github.com/siyu-scrm/siyu/app/work"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -61,8 +69,14 @@ type App struct {
 	Conditions *condition.Registry
 	Events     *event.Log
 	Members    *member.Service
+	Works      *work.Service
 	Book       *ledger.Book
+	Deduction  *deduction.Service
 	Tags       *tag.Service
+	Coupons    *coupon.Service
+	Risks      *risk.Service
+	Tiers      *tier.Service
+	Mall       *mall.Service
 	Media      *media.Service
 	Rewards    *reward.Service
 	Channels   *channel.Service
@@ -72,13 +86,15 @@ type App struct {
 	Quizzes    *quiz.Service
 	Groups     *community.Service
 	Content    *content.Service
+	Orders     *order.Service
 	Tasks      *task.Service
 	Audience   *audience.Service
 	Reach      *reach.Service
 	Replies    *reply.Service
 	Menus      *menu.Service
 	Broadcasts *broadcast.Service
-	Reminder   *reminder.Service
+	Reminders  *reminder.Service
+	Gifts      *gift.Service
 	Inbox      *inbox.Service
 	Webhooks   *webhook.Service
 }
@@ -99,18 +115,29 @@ func New(d Deps) *App {
 	a.Operators = operator.New(d.DB, d.Box, d.Clock)
 	a.Conditions = condition.New()
 	a.Events = event.New(d.DB, d.Clock)
+	a.Works = work.New(d.DB, d.Clock)
 	a.Members = member.New(d.DB, d.Clock, d.Zone, a.Events, d.WeChat, d.Box)
 	a.Followers = follower.New(d.DB, d.Clock, a.Members, d.WeChat)
 	a.Links = link.New(d.DB, d.Clock, a.Members, d.Box)
 	a.Book = ledger.New(d.DB, d.Clock, d.Zone)
+	a.Deduction = deduction.New(d.DB, d.Clock, a.Book)
 	a.Tags = tag.New(d.DB, d.Clock, a.Events, a.Conditions)
-	a.Rewards = reward.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Book, a.Tags)
+	a.Coupons = coupon.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Events, a.Members, a.Book)
+	a.Risks = risk.New(d.DB, d.Clock)
+	a.Rewards = reward.New(d.DB, d.Clock, d.Zone, a.Works, a.Conditions, a.Book, a.Tags, a.Coupons)
+	a.Tiers = tier.New(tier.Deps{
+		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Events: a.Events, Book: a.Book, Coupons: a.Coupons, Rewards: a.Rewards, Works: a.Works,
+	})
+	a.Coupons.TierReached = a.Tiers.Reached
 	a.Media = media.New(d.DB, d.Clock, d.WeChat, namesOf(d.Accounts, model.KindOA))
 	a.Channels = channel.New(d.DB, d.Clock, a.Tags, a.Media)
 	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Book)
 	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
 	a.Groups = community.New(d.DB, d.Clock, d.Zone, d.Box, a.Events, a.Members, a.Rewards)
 	a.Content = content.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
+	a.Orders = order.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Works)
+	a.Coupons.Paid = a.Orders.Paid
+	a.Mall = mall.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Book, a.Coupons)
 	a.Tasks = task.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Checkins, a.Quizzes)
 	quietFrom, quietTo := d.Config.Quiet()
 	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{
@@ -127,7 +154,13 @@ func New(d Deps) *App {
 		MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 	})
 	a.Audience = audience.New(d.DB, d.Clock, a.Conditions)
-	a.Reminder = reminder.New(d.DB, d.Clock, d.Zone, a.Reach)
+	a.Reminders = reminder.New(reminder.Deps{
+		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Book: a.Book, Audience: a.Audience, Reach: a.Reach,
+		Deduct: a.Deduction.Worth, Gifts: a.Mall.Affordable,
+	})
+	a.Gifts = gift.New(gift.Deps{
+		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Audience: a.Audience, Book: a.Book, Works: a.Works,
+	})
 	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
@@ -147,6 +180,8 @@ func (a *App) register() {
 	a.Events.Follow(a.Channels.Follow)
 	a.Events.Follow(a.Groups.Follow)
 	a.Events.Follow(a.Content.Follow)
+	a.Events.Follow(a.Coupons.Follow)
+	a.Events.Follow(a.Tiers.Follow) // before the rewards: who registers is in his first tier
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
 	a.Events.Follow(a.Webhooks.Follow)
@@ -154,15 +189,16 @@ func (a *App) register() {
 	followers := automation.Followers{Members: a.Members}
 	followers.Register(a.Events)
 
-	for _, leaf := range []condition.Leaf{event.Did(), member.Leaf(), tag.Leaf()} {
+	for _, leaf := range []condition.Leaf{event.Did(), member.Leaf(), member.Birthday(a.Zone), condition.Calendar(a.Zone), tag.Leaf(), a.Tiers.Leaf(), ledger.Leaf()} {
 		a.Conditions.Register(leaf)
 	}
 	a.Conditions.Seal()
+	a.Works.Register(order.ImportWork, a.Orders.Slice)
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
-		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
+		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(), a.Orders.Part(), a.Risks.Part(),
 	} {
 		a.Members.AddPart(p)
 	}

@@ -21,6 +21,11 @@ func (a *App) RunPointsDue(ctx context.Context, now time.Time) (int, error) {
 	return a.Book.RunDue(ctx, now, dueChunk)
 }
 
+// ReleaseHoldsDue releases what was held for longer than its caller said.
+func (a *App) ReleaseHoldsDue(ctx context.Context, now time.Time) (int, error) {
+	return a.Book.ReleaseDue(ctx, now, dueChunk)
+}
+
 // VerifyNightly proves the ledger and raises an alarm for every row that does not agree.
 func (a *App) VerifyNightly(ctx context.Context, _ time.Time) error {
 	bad := 0
@@ -129,6 +134,15 @@ func (a *App) Forget(ctx context.Context, now time.Time) error {
 	for {
 		n, err := a.DB.PurgeKeys(ctx, now.Add(-keysFor), 500)
 		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// LapseClaims ends the claims whose orders did not come in time.
+func (a *App) LapseClaims(ctx context.Context, _ time.Time) error {
+	for {
+		if n, err := a.Orders.Lapse(ctx, 100); err != nil || n == 0 {
 			return err
 		}
 	}

@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -18,7 +20,7 @@ type Ask struct {
 	NextAt     *time.Time // when the first message would go; nil = by hand
 }
 
-// WorthAsking lists the templates for a member, that of the reminder first, then that of the first message to come. Who wants no marketing is asked for none.
+// WorthAsking lists the templates for a member, those of the reminders first, then that of the first message to come. Who wants no marketing is asked for none.
 func (a *App) WorthAsking(ctx context.Context, m *model.Member) ([]Ask, error) {
 	wanted, err := a.wanted(ctx)
 	if err != nil || len(wanted) == 0 {
@@ -54,15 +56,22 @@ func (a *App) wanted(ctx context.Context) ([]broadcast.Wanted, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.Reminder.Settings(ctx)
-	if err != nil || !r.Enabled {
-		return all, err
+	reminders, err := a.Reminders.List(ctx)
+	if err != nil {
+		return nil, err
 	}
-	m, err := reminder.Message(r)
-	if err != nil || m.Subscribe == nil {
-		return all, err
+	var first []broadcast.Wanted
+	for i := range reminders {
+		r := &reminders[i]
+		m, err := reminder.Message(r)
+		if err != nil {
+			return nil, err
+		}
+		if r.Enabled && m.Subscribe != nil && slices.Contains(m.Channels, reach.Subscribe) {
+			first = append(first, broadcast.Wanted{Account: m.Subscribe.Account, TemplateID: m.Subscribe.TemplateID, Class: a.Reminders.Class(r.Kind), NextAt: r.NextAt})
+		}
 	}
-	return append([]broadcast.Wanted{{Account: m.Subscribe.Account, TemplateID: m.Subscribe.TemplateID, Class: model.ClassMarketing, NextAt: r.NextAt}}, all...), nil
+	return append(first, all...), nil
 }
 
 // need counts one more message of a template.

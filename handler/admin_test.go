@@ -37,6 +37,16 @@ func TestAdmin(t *testing.T) {
 	w.admin(200, "PUT", "/checkins/settings", object{"makeup_limit": 3, "makeup_reach": 7, "makeup_price": 10})
 	w.people()
 	w.tellings(aliceID)
+	_, bobID := w.Member("bob of the orders")
+	w.orders(alice, bobID)
+	w.accounts(aliceID)
+	carol, carolID := w.Member("carol")
+	w.explained(aliceID, carolID)
+	w.capSets()
+	w.works()
+	w.tiers(carolID)
+	w.coupons(carolID)
+	w.mall(carol, carolID)
 
 	for _, o := range w.operations() {
 		if key := o.method + " " + o.path; strings.HasPrefix(o.path, "/admin/v1/") && key != "POST /admin/v1/inbox/{id}/replay" {

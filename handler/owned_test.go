@@ -10,12 +10,23 @@ import (
 // theirs makes what the id in a path of the member API names, as alice's alone, and returns it. nil is what is everybody's, such as a quiz
 // that is open to all. A new path with an id has to stand here.
 var theirs = map[string]func(w *world) string{
-	"GET /api/v1/groups/{id}/ranking":    aliceGroup,
-	"POST /api/v1/articles/{id}/start":   nil,
-	"POST /api/v1/articles/{id}/finish":  nil,
-	"POST /api/v1/lives/{id}/heartbeats": nil,
-	"POST /api/v1/quizzes/{id}/answers":  nil,
-	"POST /api/v1/tasks/{id}/claims":     nil,
+	"GET /api/v1/groups/{id}/ranking":      aliceGroup,
+	"POST /api/v1/articles/{id}/start":     nil,
+	"POST /api/v1/articles/{id}/finish":    nil,
+	"POST /api/v1/lives/{id}/heartbeats":   nil,
+	"POST /api/v1/quizzes/{id}/answers":    nil,
+	"POST /api/v1/tasks/{id}/claims":       nil,
+	"POST /api/v1/mall/{id}/redemptions":   nil,
+	"POST /api/v1/redemptions/{id}/cancel": aliceRedemption,
+}
+
+func aliceRedemption(w *world) string {
+	item := w.id("/mall", object{"code": "tea", "name": "春茶", "kind": "goods", "price": 0})
+	alice, _ := w.Member("alice")
+	a := w.as(alice, "POST", "/mall/"+item+"/redemptions", nil)
+	require.Equal(w.t, 201, a.Status, a.Raw)
+	id, _ := a.Body["redemption"].(object)["id"].(string)
+	return id
 }
 
 func aliceGroup(w *world) string {

@@ -18,7 +18,7 @@ func TestRoles(t *testing.T) {
 	w := newWorld(t)
 	alice, _ := w.Member("alice")
 	tokens := map[string]string{"nobody": "", "nonsense": "x", "member": alice.Token, "open": w.key("open", "open"), "admin": w.Admin}
-	rights := map[string]operator.Rights{"open": {operator.OpenBehaviors, operator.OpenMembers}, "admin": operator.AllRights()}
+	rights := map[string]operator.Rights{"open": {operator.OpenBehaviors, operator.OpenMembers, operator.OpenCoupons, operator.OpenOrders, operator.OpenHolds}, "admin": operator.AllRights()}
 	for _, r := range operator.AllRights() {
 		if r != operator.Self {
 			name := "key of " + string(r)

@@ -109,9 +109,26 @@ func (w *world) taskEntries(ruleID string) {
 	w.admin(204, "DELETE", "/tasks/"+id, nil)
 	w.refused(w.admin(404, "GET", "/tasks/"+id, nil), 404, "NOT_FOUND")
 
-	require.Equal(w.t, false, w.admin(200, "GET", "/checkins/reminder", nil).Body["enabled"])
-	body := object{"enabled": true, "streak": 3, "at": "20:00", "template_id": "TPL_ACTIVITY", "data": object{"thing1": "今天还没签到"}}
-	require.Equal(w.t, "2026-11-23T20:00:00+08:00", w.admin(200, "PUT", "/checkins/reminder", body).Body["next_at"])
-	body["at"] = "23:00"
-	require.Equal(w.t, "at", w.refused(w.send("PUT", "/admin/v1/checkins/reminder", w.Admin, body), 400, "INVALID")["field"])
+	body := object{
+		"kind": "streak", "name": "签到提醒", "days": 3, "cron": "0 20 * * *",
+		"message": object{"channels": []string{"subscribe"}, "subscribe": object{"template_id": "TPL_ACTIVITY", "data": object{"thing1": "今天还没签到"}}},
+	}
+	reminder := w.id("/reminders", body)
+	require.Equal(w.t, "2026-11-23T20:00:00+08:00", w.admin(200, "GET", "/reminders/"+reminder, nil).Body["next_at"])
+	w.admin(200, "PUT", "/reminders/"+reminder, body)
+	body["cron"] = "0 23 * * *"
+	require.Equal(w.t, "cron", w.refused(w.send("PUT", "/admin/v1/reminders/"+reminder, w.Admin, body), 400, "INVALID")["field"])
+	body["cron"], body["message"].(object)["subscribe"].(object)["account"] = "0 20 * * *", "oa"
+	require.Equal(w.t, "message.subscribe.account", w.refused(w.send("POST", "/admin/v1/reminders", w.Admin, body), 400, "INVALID")["field"])
+	require.Equal(w.t, "streak", w.admin(200, "GET", "/reminders", nil).items()[0]["kind"])
+	w.admin(204, "DELETE", "/reminders/"+reminder, nil)
+
+	benefit := object{"name": "月礼", "amount": 100, "cron": "0 9 1 * *", "condition": object{"leaf": "member", "field": "joined", "value": true}}
+	sure := w.refused(w.send("POST", "/admin/v1/gifts", w.Admin, benefit), 409, "CONFLICT")["audience"]
+	benefit["confirm"] = sure
+	id = w.id("/gifts", benefit)
+	benefit["enabled"] = false
+	require.Nil(w.t, w.admin(200, "PUT", "/gifts/"+id, benefit).Body["next_at"])
+	require.Equal(w.t, "月礼", w.admin(200, "GET", "/gifts/"+id, nil).Body["name"])
+	require.Len(w.t, w.admin(200, "GET", "/gifts", nil).items(), 1)
 }

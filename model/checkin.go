@@ -23,15 +23,3 @@ type CheckinSettings struct {
 	MakeupPrice int64     `gorm:"not null"` // points; 0 = free
 	UpdatedAt   time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
 }
-
-// Reminder is the message in the evening to members who are about to lose a streak: at most one row, made by the first change.
-// Written by app/reminder.
-type Reminder struct {
-	ID        int64      `gorm:"primaryKey;autoIncrement:false"`
-	Enabled   bool       `gorm:"not null"`
-	Streak    int        `gorm:"not null"`        // up to yesterday, at least
-	At        string     `gorm:"size:5;not null"` // 20:00, in the programme's zone
-	Message   JSON       `gorm:"not null"`        // reach.Message
-	NextAt    *time.Time `gorm:"precision:6"`     // nil = off
-	UpdatedAt time.Time  `gorm:"not null;precision:6;autoUpdateTime:false"`
-}

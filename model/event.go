@@ -19,26 +19,41 @@ type Event struct {
 
 // Kinds of events.
 const (
-	EventFollowed   = "member.followed"
-	EventUnfollowed = "member.unfollowed"
-	EventScanned    = "channel.scanned"
-	EventRegistered = "member.registered"
-	EventNickname   = "profile.nickname" // a member said it for the first time
-	EventGender     = "profile.gender"
-	EventBirthday   = "profile.birthday"
-	EventPhone      = "profile.phone"
-	EventMessage    = "message.received"
-	EventMenu       = "menu.clicked"
-	EventCheckin    = "checkin.done"
-	EventMakeup     = "checkin.made_up" // a missed day was bought back; its streak earns, by the rules on check-ins
-	EventQuiz       = "quiz.answered"
-	EventGroup      = "community.interacted"
-	EventArticle    = "article.read"
-	EventLive       = "live.watched"
-	EventTag        = "tag.changed"
-	EventTask       = "task.claimed" // Data holds task, its code
-	EventBehavior   = "behavior"     // pushed by other systems; Data holds action
+	EventFollowed        = "member.followed"
+	EventUnfollowed      = "member.unfollowed"
+	EventScanned         = "channel.scanned"
+	EventRegistered      = "member.registered"
+	EventNickname        = "profile.nickname" // a member said it for the first time
+	EventGender          = "profile.gender"
+	EventBirthday        = "profile.birthday"
+	EventBirthdayChanged = "profile.birthday_changed"
+	EventPhone           = "profile.phone"
+	EventMessage         = "message.received"
+	EventMenu            = "menu.clicked"
+	EventCheckin         = "checkin.done"
+	EventMakeup          = "checkin.made_up" // a missed day was bought back; its streak earns, by the rules on check-ins
+	EventQuiz            = "quiz.answered"
+	EventGroup           = "community.interacted"
+	EventArticle         = "article.read"
+	EventLive            = "live.watched"
+	EventTag             = "tag.changed"
+	EventTask            = "task.claimed" // Data holds task, its code
+	EventCoupon          = "coupon.claimed"
+	EventCouponUsed      = "coupon.used"
+	EventCouponBack      = "coupon.returned" // a use was cancelled
+	EventBehavior        = "behavior"        // pushed by other systems; Data holds action
+
+	EventOrderPaid      = "order.paid"      // the member was known when the order was pushed; it occurred when it was paid
+	EventOrderClaimed   = "order.claimed"   // a member claimed it; it occurred then. An order has exactly one of the two
+	EventOrderRefunded  = "order.refunded"  // less remains of it; Data as of the order, with what remains
+	EventOrderCorrected = "order.corrected" // its amount or items changed otherwise
 )
+
+// OrderAmount is the field of an order event's Data that holds the net goods paid, in fen.
+const OrderAmount = "amount_fen"
+
+// Order reports an event by which a member got an order.
+func (e *Event) Order() bool { return e.Kind == EventOrderPaid || e.Kind == EventOrderClaimed }
 
 // Outbox is work that follows an event after its transaction, in order within a member. Written by app/event.
 type Outbox struct {

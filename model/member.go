@@ -97,3 +97,10 @@ type Position struct {
 	Lng      float64   `gorm:"not null"`
 	At       time.Time `gorm:"not null;precision:6"`
 }
+
+// BirthdayUse is the birthday for which a member was rewarded in a year: no other one is celebrated in it. Written by app/member.
+type BirthdayUse struct {
+	MemberID int64  `gorm:"primaryKey;autoIncrement:false"`
+	Year     int    `gorm:"primaryKey;autoIncrement:false"`
+	Day      string `gorm:"size:5;not null"` // 11-30
+}

@@ -12,7 +12,7 @@ import (
 // openKey is an API key of another system of the brand.
 func (s *siyu) openKey() string {
 	s.t.Helper()
-	token, _ := s.do("POST", "/api-keys", obj{"name": "another system", "scopes": []string{"open.behaviors.write"}})["token"].(string)
+	token, _ := s.do("POST", "/api-keys", obj{"name": "another system", "scopes": []string{"open.behaviors.write", "open.orders.write"}})["token"].(string)
 	require.NotEmpty(s.t, token)
 	return token
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
 )
 
 // liveRoom is the practice of P35, as far as it concerns what members watch.
@@ -81,6 +83,8 @@ func (p liveRoom) play(t *testing.T) {
 	require.Equal(t, p.earns, s.balance(m))
 	require.EqualValues(t, 1, s.do("GET", "/lives/"+id, nil)["reached"])
 
+	p.backflow(s, m, key, id)
+
 	late := s.come() // who watches the recording only
 	s.behave(key, late, "live.enter", "7", at(p.replay[0]), obj{"session": id})
 	s.behave(key, late, "live.leave", "8", at(p.replay[1]), obj{"session": id})
@@ -90,3 +94,23 @@ func (p liveRoom) play(t *testing.T) {
 
 // moment reads an instant written in Shanghai's time.
 func moment(s string) time.Time { return at(s) }
+
+// backflow: an order that was made while he watched and is claimed later came from the session; those of others, or of another hour, did not.
+func (p liveRoom) backflow(s *siyu, m *phone.Person, key, id string) {
+	s.t.Helper()
+	stranger := s.come()
+	opens, closes := at(p.day+" "+p.opens), at(p.day+" "+p.closes)
+	for no, paidAt := range map[string]time.Time{"IN": opens, "LAST": closes.Add(-time.Second), "BEFORE": opens.Add(-time.Second), "AFTER": closes, "OTHERS": opens} {
+		s.order(key, obj{"platform": "douyin", "order_no": no, "status": "paid", "amount_fen": 9900, "paid_at": paidAt.Format(time.RFC3339)})
+		who := m
+		if no == "OTHERS" {
+			who = stranger
+		}
+		require.NoError(s.t, who.API(s.ctx(), "POST", "/orders/claims", obj{"platform": "douyin", "order_no": no}, nil))
+	}
+	require.EqualValues(s.t, 2, s.do("GET", "/lives/"+id, nil)["orders"])
+	s.order(key, obj{"platform": "douyin", "order_no": "TOLD", "status": "paid", "amount_fen": 100, "paid_at": closes.Format(time.RFC3339), "source": "live:" + id})
+	require.EqualValues(s.t, 2, s.do("GET", "/lives/"+id, nil)["orders"], "nobody's yet")
+	require.NoError(s.t, stranger.API(s.ctx(), "POST", "/orders/claims", obj{"platform": "douyin", "order_no": "TOLD"}, nil))
+	require.EqualValues(s.t, 3, s.do("GET", "/lives/"+id, nil)["orders"])
+}

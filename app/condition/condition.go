@@ -48,6 +48,16 @@ type Subject struct {
 	At       time.Time
 	Event    *model.Event   // the event at hand; nil if there is none
 	Cache    map[string]any // for leaves that read the same rows: lives as long as the subject, which is one instant
+
+	data map[string]any // see Data
+}
+
+// Data are the DataFields of the event at hand, read once: nobody changes them.
+func (s *Subject) Data() map[string]any {
+	if s.data == nil {
+		s.data = DataFields(s.Event.Data)
+	}
+	return s.data
 }
 
 // Verdict is whether a fact holds. Without new facts it stays as it is at every instant of [At, FlipsAt).

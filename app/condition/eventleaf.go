@@ -30,6 +30,7 @@ type textArgs struct {
 // eventText holds if the text message contains one of contains_any and none of excludes, in any letter case (PLAYBOOKS P01-B).
 // Its trace shows the words of the rule that were found, never the text.
 func eventText() Leaf {
+	args := remember(func(raw json.RawMessage) (a textArgs, err error) { return a, DecodeArgs(raw, &a) })
 	return Leaf{
 		Name:        "event.text",
 		EventScoped: true,
@@ -47,14 +48,14 @@ func eventText() Leaf {
 			return checkWords("excludes", a.Excludes)
 		},
 		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
-			var a textArgs
-			if err := DecodeArgs(raw, &a); err != nil {
+			a, err := args.of(raw)
+			if err != nil {
 				return Verdict{}, err
 			}
 			if s.Event.Kind != model.EventMessage {
 				return Verdict{}, nil
 			}
-			text, _ := DataFields(s.Event.Data)[TextField].(string)
+			text, _ := s.Data()[TextField].(string)
 			found, excluded := firstWord(text, a.ContainsAny), firstWord(text, a.Excludes)
 			return Verdict{Holds: found != "" && excluded == "", Saw: map[string]string{"found": found, "excluded_by": excluded}}, nil
 		},
@@ -109,10 +110,20 @@ type fieldArgs struct {
 	Field string          `json:"field"`
 	Op    Op              `json:"op"`
 	Value json.RawMessage `json:"value"`
+
+	values []any // of Value
+}
+
+func readField(raw json.RawMessage) (a fieldArgs, err error) {
+	if err = DecodeArgs(raw, &a); err == nil {
+		a.values, _, _ = Scalars(a.Value)
+	}
+	return a, err
 }
 
 // eventField compares a top-level field of the event's Data, as Matches says.
 func eventField() Leaf {
+	args := remember(readField)
 	return Leaf{
 		Name:        "event.field",
 		EventScoped: true,
@@ -124,22 +135,20 @@ func eventField() Leaf {
 			return a.check()
 		},
 		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
-			var a fieldArgs
-			if err := DecodeArgs(raw, &a); err != nil {
+			a, err := args.of(raw)
+			if err != nil {
 				return Verdict{}, err
 			}
-			values, _, _ := Scalars(a.Value)
-			saw := DataFields(s.Event.Data)[a.Field]
-			return Verdict{Holds: Matches(saw, a.Op, values), Saw: saw}, nil
+			saw := s.Data()[a.Field]
+			return Verdict{Holds: Matches(saw, a.Op, a.values), Saw: saw}, nil
 		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
-			var a fieldArgs
-			if err := DecodeArgs(raw, &a); err != nil {
+			a, err := args.of(raw)
+			if err != nil {
 				return "", err
 			}
-			values, _, _ := Scalars(a.Value)
-			words := make([]string, len(values))
-			for i, v := range values {
+			words := make([]string, len(a.values))
+			for i, v := range a.values {
 				words[i], _ = textOf(v)
 			}
 			return templates.T(lang, "condition.field_"+string(a.Op), map[string]any{"field": a.Field, "value": quoteAll(lang, words)}), nil

@@ -34,10 +34,17 @@ const (
 	WrongWord        Code = "WRONG_WORD" // of a group's day; details hold left
 	LimitReached     Code = "LIMIT_REACHED"
 	ThresholdNotMet  Code = "THRESHOLD_NOT_MET"
-	WindowClosed     Code = "WINDOW_CLOSED"
+	WindowClosed     Code = "WINDOW_CLOSED" // details hold opens_at where it opens again
+	OutOfStock       Code = "OUT_OF_STOCK"
+	TierTooLow       Code = "TIER_TOO_LOW" // details hold next_tier and short_by
+	CouponUsed       Code = "COUPON_USED"
+	CouponExpired    Code = "COUPON_EXPIRED"
+	AlreadyClaimed   Code = "ORDER_ALREADY_CLAIMED"
+	Mismatch         Code = "ORDER_MISMATCH"
 	Duplicate        Code = "DUPLICATE"
 	Insufficient     Code = "INSUFFICIENT_POINTS"
 	PointsDebt       Code = "POINTS_DEBT"
+	DeductionLimit   Code = "DEDUCTION_LIMIT" // of an order; details hold limit, in points
 )
 
 // Error is a refusal: what happened (Code), how to say it (Key in the locale files) and the facts (Args).

@@ -44,9 +44,10 @@ func (a didArgs) check() (time.Duration, error) {
 // kinds are the events that rules and conditions may name.
 var kinds = []string{
 	model.EventFollowed, model.EventUnfollowed, model.EventScanned, model.EventRegistered, model.EventMessage,
-	model.EventNickname, model.EventGender, model.EventBirthday, model.EventPhone,
+	model.EventNickname, model.EventGender, model.EventBirthday, model.EventBirthdayChanged, model.EventPhone,
 	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventGroup, model.EventArticle, model.EventLive,
-	model.EventTask, model.EventTag,
+	model.EventTask, model.EventOrderPaid, model.EventOrderClaimed, model.EventOrderRefunded, model.EventOrderCorrected, model.EventTag, model.EventCoupon, model.EventCouponUsed, model.EventCouponBack,
+	model.EventTierUp, model.EventTierDown, model.EventTierSoon, model.EventRedeemed, model.EventUnredeemed,
 }
 
 // Known reports whether siyu records events of the kind: one of Kinds, or behavior.<action> as other systems push it.

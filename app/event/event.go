@@ -23,12 +23,13 @@ const maxDepth = 8
 // maxAhead is how far in the future an event may claim to be.
 const maxAhead = 5 * time.Minute
 
-// Grant is one thing that an event earned: an amount in an account, or a tag.
+// Grant is one thing that an event earned: an amount in an account, a tag, or coupons.
 type Grant struct {
 	Account string `json:"account,omitempty"`
 	Amount  int64  `json:"amount,omitempty"`
 	Balance int64  `json:"balance,omitempty"` // of the account, afterwards
 	Tag     string `json:"tag,omitempty"`     // its name
+	Coupon  string `json:"coupon,omitempty"`  // its name; Amount counts them
 	RuleID  int64  `json:"rule_id,string,omitempty"`
 	Rule    string `json:"rule,omitempty"` // name of the rule
 	Bonus   bool   `json:"bonus,omitempty"`

@@ -30,8 +30,8 @@ func TestRecord(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		w.Rule("shared", "behavior.share", apptest.Earns(5, ""))
-		b := event.Behavior{MemberID: alice, Action: "share", Key: "1", OccurredAt: w.Now(), Data: model.JSON(`{"page":"a"}`)}
+		w.Rule("shared", "behavior.visit", apptest.Earns(5, ""))
+		b := event.Behavior{MemberID: alice, Action: "visit", Key: "1", OccurredAt: w.Now(), Data: model.JSON(`{"page":"a"}`)}
 		first, err := record(w, b)
 		require.NoError(t, err)
 		require.True(t, first.New)
@@ -46,7 +46,7 @@ func TestRecord(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice, bob := w.Joined("alice"), w.Joined("bob")
-		b := event.Behavior{MemberID: alice, Action: "share", Key: "1", OccurredAt: w.Now(), Data: model.JSON(`{"page":"a"}`)}
+		b := event.Behavior{MemberID: alice, Action: "visit", Key: "1", OccurredAt: w.Now(), Data: model.JSON(`{"page":"a"}`)}
 		_, err := record(w, b)
 		require.NoError(t, err)
 		for _, change := range []func(*event.Behavior){
@@ -67,7 +67,7 @@ func TestRecord(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		b := event.Behavior{MemberID: alice, Action: "share", Key: "1", OccurredAt: w.Now()}
+		b := event.Behavior{MemberID: alice, Action: "visit", Key: "1", OccurredAt: w.Now()}
 		for _, source := range []string{"shop", "till"} {
 			r, err := w.Events.Record(t.Context(), source, b, w.LockMember)
 			require.NoError(t, err)
@@ -79,12 +79,12 @@ func TestRecord(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		w.Rule("shared", "behavior.share", apptest.Earns(5, ""))
+		w.Rule("shared", "behavior.visit", apptest.Earns(5, ""))
 		var fresh atomic.Int32
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
-				r, err := record(w, event.Behavior{MemberID: alice, Action: "share", Key: "1", OccurredAt: apptest.Start})
+				r, err := record(w, event.Behavior{MemberID: alice, Action: "visit", Key: "1", OccurredAt: apptest.Start})
 				if err != nil {
 					t.Errorf("Record: %v", err)
 				} else if r.New {
@@ -104,7 +104,7 @@ func TestRecord(t *testing.T) {
 		alice := w.Joined("alice")
 		w.Advance(time.Minute)
 		other := w.Joined("other")
-		b := event.Behavior{MemberID: other, Action: "share", Key: "1", OccurredAt: w.Now()}
+		b := event.Behavior{MemberID: other, Action: "visit", Key: "1", OccurredAt: w.Now()}
 		first, err := record(w, b)
 		require.NoError(t, err)
 		m, err := w.Members.Merge(t.Context(), alice, other, "test")
@@ -119,8 +119,8 @@ func TestRecord(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		require.NoError(t, w.Behave(alice, "share", "1", apptest.Start.Add(5*time.Minute)))
-		err := w.Behave(alice, "share", "2", apptest.Start.Add(5*time.Minute+time.Microsecond))
+		require.NoError(t, w.Behave(alice, "visit", "1", apptest.Start.Add(5*time.Minute)))
+		err := w.Behave(alice, "visit", "2", apptest.Start.Add(5*time.Minute+time.Microsecond))
 		require.Equal(t, errs.Invalid, errs.CodeOf(err))
 		require.EqualValues(t, 1, w.Count(&model.Event{}, "source = ?", "test"))
 	})
@@ -133,9 +133,9 @@ func TestRecord(t *testing.T) {
 			require.Equal(t, errs.Invalid, errs.CodeOf(w.Behave(alice, action, "1", apptest.Start)), action)
 			require.False(t, event.Known("behavior."+action), action)
 		}
-		require.Equal(t, errs.Invalid, errs.CodeOf(w.Behave(alice, "share", "", apptest.Start)))
-		require.Equal(t, errs.NotFound, errs.CodeOf(w.Behave(999, "share", "1", apptest.Start)))
-		require.True(t, event.Known("behavior.share"))
+		require.Equal(t, errs.Invalid, errs.CodeOf(w.Behave(alice, "visit", "", apptest.Start)))
+		require.Equal(t, errs.NotFound, errs.CodeOf(w.Behave(999, "visit", "1", apptest.Start)))
+		require.True(t, event.Known("behavior.visit"))
 	})
 }
 
@@ -163,18 +163,18 @@ func TestChain(t *testing.T) {
 		w := apptest.New(t)
 		alice := w.Joined("alice")
 		var seen []string
-		follow(w, "behavior.share", func(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+		follow(w, "behavior.visit", func(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, error) {
 			seen = append(seen, "first "+ev.Key)
 			if ev.Key != "1" {
 				return []event.Grant{{Note: ev.Key}}, nil
 			}
 			return nil, errors.Join(child(ctx, w, tx, ev, "1.1"), child(ctx, w, tx, ev, "1.2"))
 		})
-		follow(w, "behavior.share", func(_ context.Context, _ *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+		follow(w, "behavior.visit", func(_ context.Context, _ *gorm.DB, ev *model.Event) ([]event.Grant, error) {
 			seen = append(seen, "second "+ev.Key)
 			return nil, nil
 		})
-		r, err := record(w, event.Behavior{MemberID: alice, Action: "share", Key: "1", OccurredAt: apptest.Start})
+		r, err := record(w, event.Behavior{MemberID: alice, Action: "visit", Key: "1", OccurredAt: apptest.Start})
 		require.NoError(t, err)
 		require.Equal(t, []string{"first 1", "second 1", "first 1.1", "second 1.1", "first 1.2", "second 1.2"}, seen)
 		require.Equal(t, []event.Grant{{Note: "1.1"}, {Note: "1.2"}}, r.Grants, "what the caused events earned comes back too")
@@ -185,13 +185,13 @@ func TestChain(t *testing.T) {
 			t.Parallel()
 			w := apptest.New(t)
 			alice := w.Joined("alice")
-			follow(w, "behavior.share", func(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+			follow(w, "behavior.visit", func(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]event.Grant, error) {
 				if len(ev.Key) > depth {
 					return nil, nil
 				}
 				return nil, child(ctx, w, tx, ev, ev.Key+"x")
 			})
-			_, err := record(w, event.Behavior{MemberID: alice, Action: "share", Key: "x", OccurredAt: apptest.Start})
+			_, err := record(w, event.Behavior{MemberID: alice, Action: "visit", Key: "x", OccurredAt: apptest.Start})
 			if fits {
 				require.NoError(t, err)
 				require.EqualValues(t, depth+1, w.Count(&model.Event{}, "source = ?", "shop"))
@@ -212,7 +212,7 @@ type later struct {
 }
 
 func (l *later) register(w *apptest.World) {
-	w.Events.Later("behavior.share", func(_ context.Context, task event.Task) (func(context.Context, *gorm.DB) error, error) {
+	w.Events.Later("behavior.visit", func(_ context.Context, task event.Task) (func(context.Context, *gorm.DB) error, error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		note := task.Event.Key
@@ -255,7 +255,7 @@ func TestOutbox(t *testing.T) {
 		l := &later{}
 		w, alice, _ := setUp(t, l)
 		for _, key := range []string{"1", "2", "3"} {
-			require.NoError(t, w.Behave(alice, "share", key, apptest.Start))
+			require.NoError(t, w.Behave(alice, "visit", key, apptest.Start))
 		}
 		for work(w) {
 		}
@@ -273,9 +273,9 @@ func TestOutbox(t *testing.T) {
 			return nil
 		}}
 		w, alice, bob := setUp(t, l)
-		require.NoError(t, w.Behave(alice, "share", "a1", apptest.Start))
-		require.NoError(t, w.Behave(alice, "share", "a2", apptest.Start))
-		require.NoError(t, w.Behave(bob, "share", "b1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "a1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "a2", apptest.Start))
+		require.NoError(t, w.Behave(bob, "visit", "b1", apptest.Start))
 		w.Settle()
 		require.Equal(t, []string{"a1", "b1"}, l.taken())
 		due, ok, err := w.Events.Due(t.Context())
@@ -298,8 +298,8 @@ func TestOutbox(t *testing.T) {
 			return nil
 		}}
 		w, alice, _ := setUp(t, l)
-		require.NoError(t, w.Behave(alice, "share", "1", apptest.Start))
-		require.NoError(t, w.Behave(alice, "share", "2", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "2", apptest.Start))
 		w.Advance(time.Hour)
 		require.Equal(t, append(slices.Repeat([]string{"1"}, 8), "2"), l.taken())
 		var row model.Outbox
@@ -317,14 +317,14 @@ func TestOutbox(t *testing.T) {
 			return nil
 		}}
 		w, alice, _ := setUp(t, l)
-		require.NoError(t, w.Behave(alice, "share", "1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "1", apptest.Start))
 		w.Advance(24 * time.Hour)
 		require.Less(t, len(l.taken()), 40, "it does not hammer")
 		broken = false
 		w.Advance(time.Hour)
 		require.Equal(t, []string{"1"}, l.taken(), "an hour later at most")
 		broken = true
-		require.NoError(t, w.Behave(alice, "share", "2", w.Now()))
+		require.NoError(t, w.Behave(alice, "visit", "2", w.Now()))
 		w.Advance(5 * 24 * time.Hour)
 		require.EqualValues(t, 1, w.Count(&model.Outbox{}, "state = ?", model.OutboxParked), "nor does it last forever")
 	})
@@ -346,7 +346,7 @@ func TestOutbox(t *testing.T) {
 			return nil
 		}}
 		w, alice, _ := setUp(t, l)
-		require.NoError(t, w.Behave(alice, "share", "1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "1", apptest.Start))
 		die(t, w)
 		w.Settle()
 		broken = false
@@ -358,7 +358,7 @@ func TestOutbox(t *testing.T) {
 		t.Parallel()
 		l := &later{}
 		w, alice, _ := setUp(t, l)
-		require.NoError(t, w.Behave(alice, "share", "1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "1", apptest.Start))
 		for range 8 {
 			die(t, w)
 		}
@@ -372,7 +372,7 @@ func TestOutbox(t *testing.T) {
 		w := apptest.New(t)
 		alice := w.Joined("alice")
 		var seen []bool
-		w.Events.Later("behavior.share", func(_ context.Context, task event.Task) (func(context.Context, *gorm.DB) error, error) {
+		w.Events.Later("behavior.visit", func(_ context.Context, task event.Task) (func(context.Context, *gorm.DB) error, error) {
 			seen = append(seen, task.Died)
 			return func(context.Context, *gorm.DB) error {
 				if !task.Died {
@@ -381,7 +381,7 @@ func TestOutbox(t *testing.T) {
 				return nil
 			}, nil
 		})
-		require.NoError(t, w.Behave(alice, "share", "1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "1", apptest.Start))
 		w.Advance(time.Minute)
 		require.Equal(t, []bool{false, true}, seen)
 		require.EqualValues(t, 1, w.Count(&model.Outbox{}, "state = ?", model.OutboxDone))
@@ -392,7 +392,7 @@ func TestOutbox(t *testing.T) {
 		w := apptest.New(t)
 		alice := w.Joined("alice")
 		tries := 0
-		w.Events.Later("behavior.share", func(context.Context, event.Task) (func(context.Context, *gorm.DB) error, error) {
+		w.Events.Later("behavior.visit", func(context.Context, event.Task) (func(context.Context, *gorm.DB) error, error) {
 			return func(ctx context.Context, tx *gorm.DB) error {
 				if tries++; tries == 1 {
 					return errors.Join(child(ctx, w, tx, &model.Event{MemberID: alice, Kind: "behavior.like", Source: "half", OccurredAt: apptest.Start}, "1"), errors.New("late"))
@@ -400,7 +400,7 @@ func TestOutbox(t *testing.T) {
 				return nil
 			}, nil
 		})
-		require.NoError(t, w.Behave(alice, "share", "1", apptest.Start))
+		require.NoError(t, w.Behave(alice, "visit", "1", apptest.Start))
 		w.Advance(time.Minute)
 		require.Zero(t, w.Count(&model.Event{}, "source = ?", "half"))
 		require.Equal(t, 2, tries)
@@ -411,8 +411,8 @@ func TestOutbox(t *testing.T) {
 		l := &later{}
 		w, alice, bob := setUp(t, l)
 		for i := range 15 {
-			require.NoError(t, w.Behave(alice, "share", fmt.Sprint("a", i), apptest.Start))
-			require.NoError(t, w.Behave(bob, "share", fmt.Sprint("b", i), apptest.Start))
+			require.NoError(t, w.Behave(alice, "visit", fmt.Sprint("a", i), apptest.Start))
+			require.NoError(t, w.Behave(bob, "visit", fmt.Sprint("b", i), apptest.Start))
 		}
 		var wg sync.WaitGroup
 		for i := range 4 {

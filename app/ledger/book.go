@@ -36,9 +36,10 @@ type Book struct {
 	clock clock.Clock
 	zone  clock.Zone
 
-	mu       sync.Mutex
-	revision int64
-	policies map[string]model.Account // as of the revision; nil before the first posting
+	mu        sync.Mutex
+	revision  int64
+	policies  map[string]model.Account // as of the revision; nil before the first posting
+	followers []func(ctx context.Context, tx *gorm.DB, changes []Change) error
 }
 
 // revision names the set of accounts that processes cache.
@@ -51,9 +52,9 @@ func New(d *db.DB, c clock.Clock, z clock.Zone) *Book { return &Book{db: d, cloc
 func (b *Book) EnsureAccounts(ctx context.Context) error {
 	return b.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
 		for _, a := range []model.Account{
-			{Code: model.AccountPoints, Spendable: true, ExpiryMonths: pointsExpiryMonths, GraceDays: graceDays, Position: 1},
-			{Code: model.AccountGrowth, GraceDays: graceDays, Position: 2},
-			{Code: model.AccountExperience, GraceDays: graceDays, Position: 3},
+			{Code: model.AccountPoints, Spendable: true, Debt: true, Expiry: model.ExpiryMonths, ExpiryCount: pointsExpiryMonths, GraceDays: graceDays, Position: 1},
+			{Code: model.AccountGrowth, Expiry: model.ExpiryNever, Debt: true, GraceDays: graceDays, Position: 2},
+			{Code: model.AccountExperience, Expiry: model.ExpiryNever, Debt: true, GraceDays: graceDays, Position: 3},
 		} {
 			dup, err := db.Insert(tx, &a)
 			if err == nil && !dup {
@@ -101,20 +102,6 @@ func (b *Book) accounts(tx *gorm.DB, codes []string) (map[string]model.Account, 
 		}
 	}
 	return found, nil
-}
-
-// expiry is when what was earned at t expires by the account's policy: at the end of the day, in the programme's zone, that
-// is ExpiryMonths calendar months after the day of t (the last day of a shorter month). Earned on 2026-11-30 with 3 months:
-// usable through 2027-02-28, expired at 2027-03-01 00:00:00. nil = never.
-func (b *Book) expiry(a model.Account, t time.Time) *time.Time {
-	if a.ExpiryMonths <= 0 {
-		return nil
-	}
-	d := b.zone.DayOf(t).Time()
-	first := time.Date(d.Year(), d.Month()+time.Month(a.ExpiryMonths), 1, 0, 0, 0, 0, time.UTC)
-	last := first.AddDate(0, 1, -1).Day()
-	end := b.zone.End(model.DayOf(first.AddDate(0, 0, min(d.Day(), last)-1)))
-	return &end
 }
 
 // micro is t as the databases keep it.

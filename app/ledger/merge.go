@@ -15,7 +15,7 @@ import (
 // for each open lot, which keeps its activation, its expiry and its origin. A debt on one side is repaid from the lots of the other.
 // The loser's earlier entries stay with him, his balances end at zero. Again for the same pair it moves what came since the first
 // time, if anything did, or nothing. The caller holds both locks.
-func (b *Book) MergeTx(_ context.Context, tx *gorm.DB, loser, winner int64, at time.Time) error {
+func (b *Book) MergeTx(ctx context.Context, tx *gorm.DB, loser, winner int64, at time.Time) error {
 	if loser == winner {
 		return fmt.Errorf("ledger: member %d cannot be merged into himself", loser)
 	}
@@ -40,7 +40,15 @@ func (b *Book) MergeTx(_ context.Context, tx *gorm.DB, loser, winner int64, at t
 			return err
 		}
 	}
-	return p.finish()
+	if err := p.finish(); err != nil {
+		return err
+	}
+	for k := range p.changed {
+		if k.member == loser {
+			delete(p.changed, k)
+		}
+	}
+	return b.tell(ctx, tx, p)
 }
 
 // mergeKey is the key of the pair that says where a member's account went.
@@ -53,6 +61,9 @@ func (p *page) merge(s *sheet, winner int64, at time.Time) error {
 	if err := p.mergeRest(s, w, at); err != nil {
 		return err
 	}
+	if err := p.mergeHolds(s, w, at); err != nil {
+		return err
+	}
 	for _, l := range s.lots {
 		if l.Remaining == 0 {
 			continue
@@ -61,8 +72,8 @@ func (p *page) merge(s *sheet, winner int64, at time.Time) error {
 		if !l.Active {
 			e.Bucket = model.BucketPending
 		}
-		key, amount := "merge:lot:"+strconv.FormatInt(l.ID, 10), l.Remaining
-		t := model.Lot{OriginID: root(&l.Lot), ActivatesAt: l.ActivatesAt, Active: l.Active, ExpiresAt: l.ExpiresAt, EarnedAt: l.EarnedAt}
+		key, amount := fmt.Sprintf("merge:lot:%d:%d", l.ID, s.Seq), l.Remaining // a lot that came back may go again
+		t := heir(&l.Lot)
 		e.Kind, e.Delta, e.OriginID = model.EntryMergeOut, -amount, winner
 		if _, err := p.add(s, named(e, key+":out"), []model.LotMove{l.move(-amount)}); err != nil {
 			return err
@@ -71,6 +82,42 @@ func (p *page) merge(s *sheet, winner int64, at time.Time) error {
 		if _, err := p.put(w, named(e, key+":in"), t); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// mergeHolds moves what is set aside, with its holds.
+func (p *page) mergeHolds(s, w *sheet, at time.Time) error {
+	if s.Held == 0 {
+		return nil
+	}
+	var holds []model.Hold
+	err := p.tx.Where("member_id = ? AND account = ? AND state = ?", s.MemberID, s.Account, model.HoldHeld).Order("id").Find(&holds).Error
+	if err != nil {
+		return fmt.Errorf("ledger: holds of member %d: %w", s.MemberID, err)
+	}
+	for i := range holds {
+		if err := p.moveHold(&holds[i], s, w, fmt.Sprintf("merge:hold:%d:%d", holds[i].ID, s.Seq), "merge", at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveHold adds the pair that moves a hold from one member to another.
+func (p *page) moveHold(h *model.Hold, from, to *sheet, key, reason string, at time.Time) error {
+	e := model.Entry{Bucket: model.BucketHeld, Reason: reason, OccurredAt: at}
+	e.Kind, e.Delta, e.OriginID = model.EntryMergeOut, -h.Amount, to.MemberID
+	if _, err := p.add(from, named(e, key+":out"), nil); err != nil {
+		return err
+	}
+	e.Kind, e.Delta, e.OriginID = model.EntryMergeIn, h.Amount, from.MemberID
+	if _, err := p.add(to, named(e, key+":in"), nil); err != nil {
+		return err
+	}
+	res := p.tx.Exec("UPDATE holds SET member_id = ? WHERE id = ? AND member_id = ? AND state = ?", to.MemberID, h.ID, from.MemberID, model.HoldHeld)
+	if err := one(res, 1); err != nil {
+		return fmt.Errorf("ledger: move hold %d: %w", h.ID, err)
 	}
 	return nil
 }

@@ -15,10 +15,11 @@ import (
 // page is the work on some members' books within one transaction: balances and open lots as they are after the lines so far, and
 // the lines that are not written yet.
 type page struct {
-	tx     *gorm.DB
-	now    time.Time
-	sheets map[owner]*sheet
-	lines  []*line
+	tx      *gorm.DB
+	now     time.Time
+	sheets  map[owner]*sheet
+	lines   []*line
+	changed map[owner]Change
 }
 
 type owner struct {
@@ -29,6 +30,7 @@ type owner struct {
 // sheet is one member's account.
 type sheet struct {
 	model.Balance
+	was    was   // in the database
 	stored int64 // Seq of the row in the database; 0 = no row yet
 	loaded bool  // lots holds every open lot
 	lots   []*lot
@@ -40,6 +42,7 @@ type lot struct {
 	model.Lot
 	remaining int64
 	active    bool
+	expires   *time.Time
 }
 
 // line is an entry and what it does to lots.
@@ -62,7 +65,7 @@ func newPage(tx *gorm.DB, now time.Time, members []int64, codes ...string) (*pag
 		return nil, fmt.Errorf("ledger: read balances: %w", err)
 	}
 	for _, r := range rows {
-		p.sheets[owner{r.MemberID, r.Account}] = &sheet{Balance: r, stored: r.Seq}
+		p.sheets[owner{r.MemberID, r.Account}] = &sheet{Balance: r, was: wasOf(r), stored: r.Seq}
 	}
 	return p, nil
 }
@@ -122,7 +125,7 @@ func (p *page) lots(sheets ...*sheet) error {
 }
 
 func (s *sheet) hold(r model.Lot) *lot {
-	l := &lot{Lot: r, remaining: r.Remaining, active: r.Active}
+	l := &lot{Lot: r, remaining: r.Remaining, active: r.Active, expires: r.ExpiresAt}
 	s.lots = append(s.lots, l)
 	return l
 }
@@ -172,11 +175,15 @@ func (l *lot) move(delta int64) model.LotMove {
 
 // put adds a line that puts e.Delta into the account: it repays the debt first, the rest is a lot like t.
 func (p *page) put(s *sheet, e model.Entry, t model.Lot) (*line, error) {
-	rest := e.Delta
-	if e.Bucket == model.BucketAvailable {
-		rest -= min(rest, s.debt())
+	return p.add(s, e, nil, s.make(t, s.afterDebt(e))...)
+}
+
+// afterDebt is what a line that adds to the account leaves when the debt is repaid.
+func (s *sheet) afterDebt(e model.Entry) int64 {
+	if e.Bucket != model.BucketAvailable {
+		return e.Delta
 	}
-	return p.add(s, e, nil, s.make(t, rest)...)
+	return e.Delta - min(e.Delta, s.debt())
 }
 
 // make is a new lot of the sheet like t that holds amount; none for nothing.
@@ -186,6 +193,9 @@ func (s *sheet) make(t model.Lot, amount int64) []*model.Lot {
 	}
 	t.ID, t.MemberID, t.Account, t.Open = 0, s.MemberID, s.Account, true
 	t.Amount, t.Remaining = amount, amount
+	if t.Sliding() {
+		t.BornUntil = t.ExpiresAt
+	}
 	return []*model.Lot{&t}
 }
 
@@ -195,24 +205,35 @@ func (p *page) add(s *sheet, e model.Entry, moves []model.LotMove, made ...*mode
 	s.Seq++
 	s.Lifetime += e.Lifetime
 	e.MemberID, e.Account, e.Seq, e.RecordedAt = s.MemberID, s.Account, s.Seq, p.now
-	if e.Bucket == model.BucketPending {
-		s.Pending += e.Delta
-		e.Balance = s.Pending
-	} else {
-		s.Available += e.Delta
-		e.Balance = s.Available
-	}
+	bucket := bucketOf(&s.Balance, e.Bucket)
+	*bucket += e.Delta
+	e.Balance = *bucket
 	if beyond(e.Balance) || beyond(s.Lifetime) {
 		return nil, errs.Field("amount", "ledger.overflow", "limit", int64(maxValue))
 	}
 	slices.SortFunc(moves, func(a, b model.LotMove) int { return cmp.Compare(a.LotID, b.LotID) })
 	l := &line{entry: e, made: made, moves: moves}
-	if got := l.inLots() - (s.debt() - before); got != e.Delta {
+	got := l.inLots() - (s.debt() - before)
+	if e.Bucket == model.BucketHeld { // what is held is in no lot
+		got += e.Delta
+	}
+	if got != e.Delta {
 		return nil, fmt.Errorf("ledger: member %d, %s: a line of %d moves %d", s.MemberID, s.Account, e.Delta, got)
 	}
 	s.made += len(made)
 	p.lines = append(p.lines, l)
 	return l, nil
+}
+
+// bucketOf is the balance of a bucket.
+func bucketOf(b *model.Balance, name string) *int64 {
+	switch name {
+	case model.BucketPending:
+		return &b.Pending
+	case model.BucketHeld:
+		return &b.Held
+	}
+	return &b.Available
 }
 
 // inLots is what the line changes in lots.

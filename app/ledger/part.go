@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 
 	"gorm.io/gorm"
 
@@ -16,12 +17,19 @@ func (b *Book) Part() member.Part {
 		Tables: []member.Table{
 			{Row: &model.Balance{}, Undo: member.Own, Export: []string{"account", "available", "pending", "held", "lifetime"}, Erase: member.Keep},
 			{Row: &model.Lot{}, Undo: member.Own, Export: []string{"account", "amount", "remaining", "activates_at", "expires_at", "earned_at"}, Erase: member.Keep},
+			{Row: &model.Hold{}, Undo: member.Own, Export: []string{"account", "amount", "state", "until", "ref"}, Erase: member.Keep},
+			{Row: &model.GrantRequest{}, Undo: member.Own, Export: []string{"account", "amount", "memo", "state", "requested_at"}, Erase: member.Keep},
+			{Row: &model.Conversion{}, Undo: member.Return, Export: []string{"from_account", "to_account", "units", "amount", "at"}, Erase: member.Keep},
 			{
 				Row: &model.Entry{}, Undo: member.Own, Erase: member.Keep,
 				Export: []string{"account", "bucket", "delta", "balance", "kind", "reason", "note", "memo", "occurred_at", "recorded_at"},
 			},
 		},
 		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
+			err := tx.Model(&model.Conversion{}).Where("member_id = ?", m.Loser).UpdateColumn("member_id", m.Winner).Error
+			if err != nil {
+				return fmt.Errorf("ledger: merge conversions: %w", err)
+			}
 			return b.MergeTx(ctx, tx, m.Loser, m.Winner, m.At)
 		},
 		Undo: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {

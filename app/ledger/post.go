@@ -49,7 +49,7 @@ func (b *Book) PostTx(ctx context.Context, tx *gorm.DB, p Posting) (*model.Entry
 
 // PostAllTx is PostTx for several postings, in their order, all or nothing, with few statements. The entries come back in the
 // same order.
-func (b *Book) PostAllTx(_ context.Context, tx *gorm.DB, ps []Posting) ([]model.Entry, error) {
+func (b *Book) PostAllTx(ctx context.Context, tx *gorm.DB, ps []Posting) ([]model.Entry, error) {
 	if len(ps) == 0 {
 		return nil, nil
 	}
@@ -71,7 +71,7 @@ func (b *Book) PostAllTx(_ context.Context, tx *gorm.DB, ps []Posting) ([]model.
 	if err != nil {
 		return nil, err
 	}
-	return j.done, nil
+	return j.done, b.tell(ctx, tx, j.pages...)
 }
 
 // job is a list of postings on its way into the books.
@@ -84,6 +84,7 @@ type job struct {
 	policies map[string]model.Account
 	lines    []*line       // by posting; nil = not planned, or a repeat
 	done     []model.Entry // by posting
+	pages    []*page       // of the attempts
 }
 
 func newJob(b *Book, tx *gorm.DB, ps []Posting) (*job, error) {
@@ -153,6 +154,7 @@ func (j *job) run() error {
 	if err != nil {
 		return err
 	}
+	j.pages = append(j.pages, pg)
 	if err := pg.settle(); err != nil {
 		return err
 	}
@@ -195,14 +197,16 @@ func (j *job) plan(pg *page, p Posting, hash string) (*line, error) {
 	if p.Kind == model.EntryReverse {
 		e.Lifetime = p.Amount
 	}
-	return pg.add(s, e, s.take(-p.Amount, 0))
+	return j.book.act(pg, s, policy, e, s.take(-p.Amount, 0))
 }
 
 func (j *job) earn(pg *page, s *sheet, e model.Entry, p Posting) (*line, error) {
-	l := model.Lot{ActivatesAt: p.ActivatesAt, Active: true, ExpiresAt: p.ExpiresAt, EarnedAt: p.OccurredAt}
-	if l.ExpiresAt == nil {
-		l.ExpiresAt = j.book.expiry(j.policies[p.Account], p.OccurredAt)
+	policy := j.policies[p.Account]
+	l := j.book.earned(policy, p.OccurredAt)
+	if p.ExpiresAt != nil {
+		l.ExpiresAt, l.SlideDays, l.SlideMonths = p.ExpiresAt, 0, 0
 	}
+	l.ActivatesAt = p.ActivatesAt
 	if l.ExpiresAt != nil && l.ActivatesAt != nil && !l.ActivatesAt.Before(*l.ExpiresAt) {
 		return nil, errs.Field("expires_at", "ledger.never_usable")
 	}
@@ -211,7 +215,12 @@ func (j *job) earn(pg *page, s *sheet, e model.Entry, p Posting) (*line, error) 
 	} else {
 		e.Lifetime = p.Amount
 	}
-	return pg.put(s, e, l)
+	if policy.Slides {
+		if err := pg.lots(s); err != nil {
+			return nil, err
+		}
+	}
+	return j.book.act(pg, s, policy, e, nil, s.make(l, s.afterDebt(e))...)
 }
 
 // covers refuses a price that is more than is usable now.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 // reference is a naive ledger in memory that lives through every instant, to hold the real one against.
@@ -16,6 +17,8 @@ type reference struct {
 	home    map[int64]int64    // loser → winner
 	earned  map[int64]*refDeed // by entry
 	spent   map[int64]*refDeed // by entry
+	holds   map[int64]*refDeed // that are held, by hold
+	policy  model.Account      // of points
 }
 
 type refMember struct {
@@ -23,7 +26,11 @@ type refMember struct {
 	lots     []*refLot
 	debt     int64
 	lifetime int64
+	growth   refGrowth
 }
+
+// refGrowth is an account that nothing expires in.
+type refGrowth struct{ left, lifetime, converted int64 }
 
 type refLot struct {
 	id          int
@@ -32,13 +39,15 @@ type refLot struct {
 	left        int64
 	active      bool
 	from, until *time.Time
+	slide       model.Account // as of the earning: until moves with every activity
 }
 
-// refDeed is an earning or a spending that may be reversed once.
+// refDeed is an earning, of which parts may be taken back, or a spending or hold that comes back whole.
 type refDeed struct {
 	member, amount int64
 	took           []refTook
-	reversed       bool
+	back           int64 // asked back of it
+	until          time.Time
 }
 
 type refTook struct {
@@ -47,7 +56,7 @@ type refTook struct {
 }
 
 func newReference(now time.Time, members ...int64) *reference {
-	r := &reference{now: now, members: map[int64]*refMember{}, home: map[int64]int64{}, earned: map[int64]*refDeed{}, spent: map[int64]*refDeed{}}
+	r := &reference{now: now, members: map[int64]*refMember{}, home: map[int64]int64{}, earned: map[int64]*refDeed{}, spent: map[int64]*refDeed{}, holds: map[int64]*refDeed{}}
 	for _, id := range members {
 		r.members[id] = &refMember{id: id}
 	}
@@ -141,22 +150,60 @@ func (r *reference) take(m *refMember, amount, own int64) (took []refTook) {
 	return took
 }
 
-func (r *reference) earn(entry, member, amount int64, from, until *time.Time) {
+// act puts off whatever slides and is not empty.
+func (r *reference) act(m *refMember, at time.Time) {
+	for _, l := range m.lots {
+		if next := l.slides(at); next != nil && l.left > 0 && next.After(*l.until) {
+			l.until = next
+		}
+	}
+}
+
+func (l *refLot) slides(at time.Time) *time.Time {
+	if l.slide.Expiry != model.ExpirySlidingDays && l.slide.Expiry != model.ExpirySlidingMonths {
+		return nil
+	}
+	return naiveExpiry(l.slide, at)
+}
+
+func (r *reference) earn(entry, member, amount int64, at time.Time, from, until *time.Time) {
 	m := r.members[member]
+	l := refLot{root: entry, from: from, until: until, active: from == nil || !from.After(r.now)}
 	if until == nil {
-		until = ptr(yearAfter(r.now))
+		l.slide, l.until = r.policy, naiveExpiry(r.policy, at)
 	}
 	r.earned[entry] = &refDeed{member: member, amount: amount}
-	if from != nil && from.After(r.now) {
-		r.lot(m, refLot{root: entry, left: amount, from: from, until: until})
-		return
+	l.left = amount
+	if l.active {
+		m.lifetime += amount
+		l.left = r.repay(m, amount)
 	}
-	m.lifetime += amount
-	r.lot(m, refLot{root: entry, left: r.repay(m, amount), active: true, from: from, until: until})
+	r.lot(m, l)
+	r.act(m, at)
+	r.advance(r.now) // what came late may be over already
 }
 
 func (r *reference) spend(entry, member, amount int64) {
-	r.spent[entry] = &refDeed{member: member, amount: amount, took: r.take(r.members[member], amount, 0)}
+	m := r.members[member]
+	r.spent[entry] = &refDeed{member: member, amount: amount, took: r.take(m, amount, 0)}
+	r.act(m, r.now)
+}
+
+func (r *reference) hold(id, member, amount int64, until time.Time) {
+	r.spend(-id, member, amount)
+	r.holds[id] = r.spent[-id]
+	r.holds[id].until = until
+	delete(r.spent, -id)
+}
+
+func (r *reference) endHold(id, end int64, commit bool, at time.Time) {
+	d := r.holds[id]
+	delete(r.holds, id)
+	if commit {
+		r.spent[end] = d
+		return
+	}
+	r.giveBack(d, at)
 }
 
 func (r *reference) holder(member int64) int64 {
@@ -166,27 +213,32 @@ func (r *reference) holder(member int64) int64 {
 	return member
 }
 
-func (r *reference) reverseEarn(entry int64, clamp bool) {
+// takeBack takes back a part of an earning; it returns what was not there.
+func (r *reference) takeBack(entry, amount int64, clamp bool) (short int64) {
 	d := r.earned[entry]
-	d.reversed = true
+	d.back += amount
 	m := r.members[r.holder(d.member)]
 	for _, l := range m.lots {
 		if l.root == entry && !l.active && l.left > 0 {
-			l.left = 0
-			return
+			l.left -= amount
+			return 0
 		}
 	}
-	amount := d.amount
-	if clamp {
-		amount = min(amount, max(0, r.available(m)))
+	if there := max(0, r.available(m)); clamp && amount > there {
+		short, amount = amount-there, there
 	}
 	m.lifetime -= amount
 	r.take(m, amount, entry)
+	return short
 }
 
 func (r *reference) reverseSpend(entry int64) {
 	d := r.spent[entry]
-	d.reversed = true
+	d.back = d.amount
+	r.giveBack(d, r.now)
+}
+
+func (r *reference) giveBack(d *refDeed, at time.Time) {
 	m := r.members[r.holder(d.member)]
 	left := r.repay(m, d.amount)
 	slices.SortFunc(d.took, func(a, b refTook) int {
@@ -201,10 +253,23 @@ func (r *reference) reverseSpend(entry int64) {
 		case t.lot.owner == m.id:
 			t.lot.left += n
 		default:
-			r.lot(m, refLot{root: t.lot.root, left: n, active: true, from: t.lot.from, until: t.lot.until})
+			r.lot(m, refLot{root: t.lot.root, left: n, active: true, from: t.lot.from, until: t.lot.until, slide: t.lot.slide})
 		}
 	}
-	r.lot(m, refLot{left: left, active: true, until: ptr(yearAfter(r.now))})
+	r.lot(m, refLot{left: left, active: true, until: naiveExpiry(r.policy, at), slide: r.policy})
+	r.advance(r.now)
+}
+
+func (r *reference) convertible(m *refMember) int64 {
+	return max(0, min(m.growth.left, m.growth.lifetime-m.growth.converted))
+}
+
+func (r *reference) convert(m *refMember, entry, units int64, keep bool) {
+	m.growth.converted += units
+	if !keep {
+		m.growth.left -= units
+	}
+	r.earn(entry, m.id, units, r.now, nil, nil)
 }
 
 func (r *reference) merge(loser, winner int64) {
@@ -212,7 +277,8 @@ func (r *reference) merge(loser, winner int64) {
 	r.home[loser] = winner
 	w.lifetime += l.lifetime
 	r.take(w, l.debt, 0)
-	l.lifetime, l.debt = 0, 0
+	w.growth.left, w.growth.lifetime, w.growth.converted = w.growth.left+l.growth.left, w.growth.lifetime+l.growth.lifetime, w.growth.converted+l.growth.converted
+	l.lifetime, l.debt, l.growth = 0, 0, refGrowth{}
 	slices.SortFunc(l.lots, func(a, b *refLot) int { return cmp.Or(later(a.until, b.until), cmp.Compare(a.id, b.id)) })
 	for _, o := range l.lots {
 		c := *o
@@ -260,12 +326,44 @@ func (r *reference) advance(t time.Time) {
 	}
 }
 
-// yearAfter is the end of the day a year after the day of t in Shanghai; 29 February is followed by 28 February.
-func yearAfter(t time.Time) time.Time {
-	d := t.In(clock.Shanghai.Location())
-	y, m, day := d.Date()
-	if m == time.February && day == 29 {
-		day = 28
+// naiveExpiry counts days in Shanghai one by one; nil = never.
+func naiveExpiry(p model.Account, t time.Time) *time.Time {
+	y, m, d := t.In(clock.Shanghai.Location()).Date()
+	midnight := func(y int, m time.Month, d int) *time.Time {
+		return ptr(time.Date(y, m, d, 0, 0, 0, 0, clock.Shanghai.Location()))
 	}
-	return time.Date(y+1, m, day+1, 0, 0, 0, 0, d.Location())
+	switch p.Expiry {
+	case model.ExpiryDays, model.ExpirySlidingDays:
+		return midnight(y, m, d+p.ExpiryCount+1)
+	case model.ExpiryMonths, model.ExpirySlidingMonths:
+		for range p.ExpiryCount {
+			if m++; m > time.December {
+				y, m = y+1, time.January
+			}
+		}
+		for time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Month() != m {
+			d--
+		}
+		return midnight(y, m, d+1)
+	case model.ExpiryMonthEnd:
+		return midnight(y, m+1, 1)
+	case model.ExpiryQuarterEnd:
+		for m%3 != 0 {
+			m++
+		}
+		return midnight(y, m+1, 1)
+	case model.ExpiryYearEnd:
+		return midnight(y+1, time.January, 1)
+	case model.ExpiryNextYearEnd:
+		return midnight(y+2, time.January, 1)
+	case model.ExpiryDate:
+		on := p.ExpiryOn.Time()
+		until := midnight(on.Year(), on.Month(), on.Day()+1)
+		for !until.After(t) {
+			on = on.AddDate(1, 0, 0)
+			until = midnight(on.Year(), on.Month(), on.Day()+1)
+		}
+		return until
+	}
+	return nil
 }

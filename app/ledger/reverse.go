@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,29 +16,98 @@ import (
 // NoteClamped marks a reversal that took less than was granted, because no more was there. The rest is the shortfall.
 const NoteClamped = "CLAMPED"
 
-// ReverseTx writes the opposite line of an earning or a spending. The caller holds the lock of the member who holds it now: after
-// a merge that is the survivor. A line is reversed once; a second time under another key is errs.Conflict.
+// ReverseTx writes the opposite line of an earning or a spending, or of what is left of an earning of which a part was taken back. The caller
+// holds the lock of the member who holds it now: after a merge that is the survivor. A line is reversed once; a second time under
+// another key is errs.Conflict.
 //
 // What was earned is taken from its own lot, then from the earliest-expiring, then it is debt, or with clamp it ends at zero; while
 // it is pending it is cancelled, never debited. What was spent goes back into the same lots, after the debt, the longest-lived first; a
 // lot that has expired meanwhile comes back as a new one, with the account's days of grace. What the spending took from
 // no lot but as debt, and was repaid since, comes back as a new lot with the account's own expiry.
-func (b *Book) ReverseTx(_ context.Context, tx *gorm.DB, entryID int64, key, reason string, at time.Time, clamp bool) (*model.Entry, error) {
+func (b *Book) ReverseTx(ctx context.Context, tx *gorm.DB, entryID int64, key, reason string, at time.Time, clamp bool) (*model.Entry, error) {
 	at = micro(at)
 	hash := digest(fmt.Appendf(nil, "reverse\x00%d\x00%q\x00%d\x00%t", entryID, reason, at.UnixMicro(), clamp))
-	old, err := byKey(tx, key)
+	return b.reverseTx(ctx, tx, reversal{
+		entry: entryID, clamp: &clamp, line: model.Entry{Reason: reason, OccurredAt: at, Key: key, Hash: hash},
+	})
+}
+
+// TakeBack asks for a part of what an earning granted.
+type TakeBack struct {
+	EntryID, Amount int64
+	Key, Reason     string
+	EventID         int64 // the event that caused it; 0 = that of the earning
+	At              time.Time
+}
+
+// TakeBackTx takes back a part of what an earning granted: its own lot first (pending is cancelled, never debited), then the
+// earliest-expiring, then by the account's policy as debt, or clamped at zero (note CLAMPED): then shortfall is what was not there.
+// All that was asked back of one earning, shortfalls among it, never exceeds it (errs.Conflict, with left). The same key returns the
+// first line and its shortfall. The caller holds the lock of the member who holds it now.
+func (b *Book) TakeBackTx(ctx context.Context, tx *gorm.DB, t TakeBack) (e *model.Entry, shortfall int64, err error) {
+	if t.Amount <= 0 || beyond(t.Amount) {
+		return nil, 0, errs.Field("amount", "ledger.amount", "limit", int64(maxValue))
+	}
+	t.At = micro(t.At)
+	hash := digest(fmt.Appendf(nil, "takeback\x00%d\x00%d\x00%q\x00%d\x00%d", t.EntryID, t.Amount, t.Reason, t.EventID, t.At.UnixMicro()))
+	e, err = b.reverseTx(ctx, tx, reversal{
+		entry: t.EntryID, amount: t.Amount, line: model.Entry{Reason: t.Reason, EventID: t.EventID, OccurredAt: t.At, Key: t.Key, Hash: hash},
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return e, e.Shortfall, nil
+}
+
+// LeftTx is how much of each earning was not asked back yet.
+func (b *Book) LeftTx(tx *gorm.DB, entryIDs ...int64) (map[int64]int64, error) {
+	left := make(map[int64]int64, len(entryIDs))
+	for some := range slices.Chunk(entryIDs, batch) {
+		var rows []model.Entry
+		if err := tx.Where("id IN ? OR reverses_id IN ?", some, some).Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("ledger: what is left of earnings: %w", err)
+		}
+		for _, e := range rows {
+			switch {
+			case e.ReversesID != 0:
+				left[e.ReversesID] += e.Delta - e.Shortfall
+			case e.Kind == model.EntryEarn:
+				left[e.ID] += e.Delta
+			}
+		}
+	}
+	return left, nil
+}
+
+// reversal is an opposite line to come.
+type reversal struct {
+	entry  int64       // what it answers
+	amount int64       // of an earning; 0 = what is left
+	clamp  *bool       // nil = by the account's policy
+	manual bool        // also of what was taken by hand
+	line   model.Entry // what the caller gave of it
+}
+
+func (b *Book) reverseTx(ctx context.Context, tx *gorm.DB, r reversal) (*model.Entry, error) {
+	old, err := byKey(tx, r.line.Key)
 	if err != nil {
 		return nil, err
 	}
-	if e, ok := old[key]; ok {
-		if e.Hash != hash {
-			return nil, errs.New(errs.Conflict, "ledger.key_reused", "key", key)
+	if e, ok := old[r.line.Key]; ok {
+		if e.Hash != r.line.Hash {
+			return nil, errs.New(errs.Conflict, "ledger.key_reused", "key", e.Key)
 		}
 		return &e, nil
 	}
-	orig, err := reversible(tx, entryID)
+	orig, left, err := reversible(tx, r.entry, r.manual)
 	if err != nil {
 		return nil, err
+	}
+	switch {
+	case r.amount > 0 && orig.Kind != model.EntryEarn:
+		return nil, errs.New(errs.Conflict, "ledger.not_reversible", "entry_id", orig.ID)
+	case r.amount > max(0, left):
+		return nil, errs.New(errs.Conflict, "ledger.taken_back", "entry_id", orig.ID, "left", left)
 	}
 	holder, err := holder(tx, orig.MemberID, orig.Account)
 	if err != nil {
@@ -54,41 +124,60 @@ func (b *Book) ReverseTx(_ context.Context, tx *gorm.DB, entryID int64, key, rea
 	if err := p.lots(s); err != nil {
 		return nil, err
 	}
-	e := model.Entry{
-		Bucket: model.BucketAvailable, Kind: model.EntryReverse, Reason: reason, RuleID: orig.RuleID, RuleVersion: orig.RuleVersion,
-		Bonus: orig.Bonus, EventID: orig.EventID, ReversesID: orig.ID, OccurredAt: at, Key: key, Hash: hash,
+	policies, err := b.accounts(tx, []string{s.Account})
+	if err != nil {
+		return nil, err
 	}
+	e := r.line
+	e.Bucket, e.Kind, e.RuleID, e.RuleVersion = model.BucketAvailable, model.EntryReverse, orig.RuleID, orig.RuleVersion
+	e.Bonus, e.EventID, e.ReversesID = orig.Bonus, cmp.Or(e.EventID, orig.EventID), orig.ID
 	var l *line
 	if orig.Kind == model.EntryEarn {
-		l, err = p.takeBack(s, e, orig, clamp)
+		clamp := !policies[s.Account].Debt
+		if r.clamp != nil {
+			clamp = *r.clamp
+		}
+		l, err = p.takeBack(s, e, orig.ID, cmp.Or(r.amount, left), clamp)
 	} else {
+		if orig.Kind == model.EntryReverse {
+			e.Kind, e.Lifetime = model.EntryRestore, -orig.Delta
+		}
 		l, err = b.giveBack(p, s, e, orig)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := p.finish(); err != nil {
+	if err := b.finishTx(ctx, p); err != nil {
 		return nil, err
 	}
 	return &l.entry, nil
 }
 
-// reversible is the entry, if it may be reversed.
-func reversible(tx *gorm.DB, id int64) (*model.Entry, error) {
+// reversible is the entry, if it may be reversed, and of an earning what is left of it.
+func reversible(tx *gorm.DB, id int64, manual bool) (*model.Entry, int64, error) {
 	var rows []model.Entry
 	if err := tx.Where("id = ? OR reverses_id = ?", id, id).Order("id").Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("ledger: find entry %d: %w", id, err)
+		return nil, 0, fmt.Errorf("ledger: find entry %d: %w", id, err)
 	}
 	i := slices.IndexFunc(rows, func(e model.Entry) bool { return e.ID == id })
-	switch {
-	case id <= 0 || i < 0:
-		return nil, errs.New(errs.NotFound, "ledger.entry_unknown")
-	case len(rows) > 1:
-		return nil, errs.New(errs.Conflict, "ledger.reversed", "entry_id", id)
-	case rows[i].Kind != model.EntryEarn && rows[i].Kind != model.EntrySpend:
-		return nil, errs.New(errs.Conflict, "ledger.not_reversible", "entry_id", id)
+	if id <= 0 || i < 0 {
+		return nil, 0, errs.New(errs.NotFound, "ledger.entry_unknown")
 	}
-	return &rows[i], nil
+	orig := rows[i]
+	left := orig.Delta
+	for _, r := range rows {
+		if r.ReversesID == id {
+			left += r.Delta - r.Shortfall
+		}
+	}
+	taken := manual && orig.Kind == model.EntryReverse && orig.ReversesID == 0
+	switch {
+	case orig.Kind != model.EntryEarn && orig.Kind != model.EntrySpend && !taken:
+		return nil, 0, errs.New(errs.Conflict, "ledger.not_reversible", "entry_id", id)
+	case left == 0:
+		return nil, 0, errs.New(errs.Conflict, "ledger.reversed", "entry_id", id)
+	}
+	return &orig, left, nil
 }
 
 // holder is the member who holds now what the member held in the account: he himself, or whom he was merged into.
@@ -124,22 +213,22 @@ func mergedInto(tx *gorm.DB, member int64, code string) (int64, error) {
 	return last[0].OriginID, nil
 }
 
-// takeBack adds the opposite of an earning.
-func (p *page) takeBack(s *sheet, e model.Entry, orig *model.Entry, clamp bool) (*line, error) {
+// takeBack adds the line that takes the amount back of what an entry earned.
+func (p *page) takeBack(s *sheet, e model.Entry, earned, amount int64, clamp bool) (*line, error) {
 	var own []int64
-	if err := p.tx.Model(&model.Lot{}).Where("entry_id = ?", orig.ID).Pluck("id", &own).Error; err != nil {
-		return nil, fmt.Errorf("ledger: find the lot of entry %d: %w", orig.ID, err)
+	if err := p.tx.Model(&model.Lot{}).Where("entry_id = ?", earned).Pluck("id", &own).Error; err != nil {
+		return nil, fmt.Errorf("ledger: find the lot of entry %d: %w", earned, err)
 	}
 	own = append(own, 0) // all of it repaid debt: no lot
 	for _, l := range s.lots {
 		if own[0] != 0 && !l.Active && (l.ID == own[0] || l.OriginID == own[0]) {
-			e.Bucket, e.Delta = model.BucketPending, -l.Remaining
-			return p.add(s, e, []model.LotMove{l.move(-l.Remaining)})
+			e.Bucket, e.Delta = model.BucketPending, -amount
+			return p.add(s, e, []model.LotMove{l.move(-amount)})
 		}
 	}
-	amount := orig.Delta
 	if there := max(0, s.Available); clamp && amount > there {
-		amount, e.Note = there, NoteClamped
+		e.Shortfall, e.Note = amount-there, NoteClamped
+		amount = there
 	}
 	e.Delta, e.Lifetime = -amount, -amount
 	return p.add(s, e, s.take(amount, own[0]))
@@ -151,7 +240,15 @@ func (b *Book) giveBack(p *page, s *sheet, e model.Entry, orig *model.Entry) (*l
 	if err != nil {
 		return nil, err
 	}
-	took, lots, err := movesOf(p.tx, orig.ID)
+	from := orig.ID
+	if orig.Bucket == model.BucketHeld { // the hold took the lots
+		var h model.Hold
+		if err := p.tx.Take(&h, "end_id = ?", orig.ID).Error; err != nil {
+			return nil, fmt.Errorf("ledger: hold that ended with entry %d: %w", orig.ID, err)
+		}
+		from = h.EntryID
+	}
+	took, lots, err := movesOf(p.tx, from)
 	if err != nil {
 		return nil, err
 	}
@@ -170,15 +267,14 @@ func (b *Book) giveBack(p *page, s *sheet, e model.Entry, orig *model.Entry) (*l
 			moves = append(moves, s.open(l).move(n))
 			continue
 		}
-		t := model.Lot{OriginID: root(&l), ActivatesAt: l.ActivatesAt, Active: true, ExpiresAt: l.ExpiresAt, EarnedAt: l.EarnedAt}
+		t := heir(&l)
+		t.Active = true
 		if !alive {
-			t.ExpiresAt = grace(policies[s.Account], p.now, e.OccurredAt)
+			t.ExpiresAt, t.SlideDays, t.SlideMonths = grace(policies[s.Account], p.now, e.OccurredAt), 0, 0
 		}
 		made = append(made, s.make(t, n)...)
 	}
-	made = append(made, s.make(model.Lot{
-		Active: true, ExpiresAt: b.expiry(policies[s.Account], e.OccurredAt), EarnedAt: e.OccurredAt,
-	}, left)...)
+	made = append(made, s.make(b.earned(policies[s.Account], e.OccurredAt), left)...)
 	return p.add(s, e, moves, made...)
 }
 

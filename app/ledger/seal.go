@@ -35,12 +35,12 @@ func inputHash(p Posting) string {
 
 // seal covers all that an entry is and did, but for its own id: every column, the lots that it made, by id, and its moves, by lot.
 func seal(e *model.Entry, lots []*model.Lot, moves []model.LotMove) string {
-	b := fmt.Appendf(make([]byte, 0, 512), "%d\x00%q\x00%d\x00%s\x00%d\x00%d\x00%d\x00%s\x00%q\x00%q\x00%q\x00%q\x00%d\x00%d\x00%t\x00%d\x00%d\x00%d\x00%d\x00%d\x00%q\x00%s",
+	b := fmt.Appendf(make([]byte, 0, 512), "%d\x00%q\x00%d\x00%s\x00%d\x00%d\x00%d\x00%s\x00%q\x00%q\x00%q\x00%q\x00%d\x00%d\x00%t\x00%d\x00%d\x00%d\x00%d\x00%d\x00%d\x00%q\x00%s",
 		e.MemberID, e.Account, e.Seq, e.Bucket, e.Delta, e.Balance, e.Lifetime, e.Kind, e.Reason, e.Note, e.Memo, e.Actor, e.RuleID,
-		e.RuleVersion, e.Bonus, e.EventID, e.OriginID, e.ReversesID, e.OccurredAt.UnixMicro(), e.RecordedAt.UnixMicro(), e.Key, e.Hash)
+		e.RuleVersion, e.Bonus, e.EventID, e.OriginID, e.ReversesID, e.Shortfall, e.OccurredAt.UnixMicro(), e.RecordedAt.UnixMicro(), e.Key, e.Hash)
 	for _, l := range lots {
-		b = fmt.Appendf(b, "\x00lot %d %q %d %d %d %d %d", l.MemberID, l.Account, l.OriginID, l.Amount,
-			instant(l.ActivatesAt), instant(l.ExpiresAt), l.EarnedAt.UnixMicro())
+		b = fmt.Appendf(b, "\x00lot %d %q %d %d %d %d %d %d %d", l.MemberID, l.Account, l.OriginID, l.Amount,
+			instant(l.ActivatesAt), instant(born(l)), l.SlideDays, l.SlideMonths, l.EarnedAt.UnixMicro())
 	}
 	for _, m := range moves {
 		b = fmt.Appendf(b, "\x00move %d %d", m.LotID, m.Delta)

@@ -19,7 +19,7 @@ const reasonUnmerge = "unmerge"
 // UnmergeTx undoes the merge of loser into winner at the moment at, by opposite pairs of lines: what is left of each lot that was moved goes
 // back as it is, with its activation, expiry and origin; what it repaid of a debt is owed again; debt and lifetime go back. After
 // a spending of the winner it is errs.Conflict ("member.undo_spent"). The caller holds both locks.
-func (b *Book) UnmergeTx(_ context.Context, tx *gorm.DB, loser, winner int64, at time.Time) error {
+func (b *Book) UnmergeTx(ctx context.Context, tx *gorm.DB, loser, winner int64, at time.Time) error {
 	p, err := newPage(tx, b.clock.Now(), []int64{loser, winner})
 	if err != nil {
 		return err
@@ -45,20 +45,24 @@ func (b *Book) UnmergeTx(_ context.Context, tx *gorm.DB, loser, winner int64, at
 			return err
 		}
 		do := b.unmergeRest
-		if strings.HasPrefix(came[i].Key, "merge:lot:") {
+		switch {
+		case strings.HasPrefix(came[i].Key, "merge:lot:"):
 			do = b.unmergeLot
+		case strings.HasPrefix(came[i].Key, "merge:hold:"):
+			do = b.unmergeHold
 		}
 		if err := do(p, w, l, &came[i]); err != nil {
 			return err
 		}
 	}
-	return p.finish()
+	return b.finishTx(ctx, p)
 }
 
-// unspent refuses where the winner spent in the account since.
+// unspent refuses where the winner spent, set aside or converted in the account since.
 func unspent(tx *gorm.DB, came *model.Entry) error {
 	var spent int64
-	err := tx.Model(&model.Entry{}).Where("member_id = ? AND account = ? AND seq > ? AND kind = ?", came.MemberID, came.Account, came.Seq, model.EntrySpend).
+	err := tx.Model(&model.Entry{}).Where("member_id = ? AND account = ? AND seq > ? AND kind IN ?", came.MemberID, came.Account, came.Seq,
+		[]string{model.EntrySpend, model.EntryHold, model.EntryRelease, model.EntryConvert}).
 		Count(&spent).Error
 	if err == nil && spent > 0 {
 		err = errs.New(errs.Conflict, "member.undo_spent", "account", came.Account)
@@ -83,6 +87,19 @@ func (b *Book) unmergeRest(p *page, w, l *sheet, came *model.Entry) error {
 	return err
 }
 
+// unmergeHold gives a hold back.
+func (b *Book) unmergeHold(p *page, w, l *sheet, came *model.Entry) error {
+	var id int64
+	if _, err := fmt.Sscanf(came.Key, "merge:hold:%d:", &id); err != nil {
+		return fmt.Errorf("ledger: hold of entry %d: %w", came.ID, err)
+	}
+	h, err := b.FindHold(p.tx, id)
+	if err != nil {
+		return err
+	}
+	return p.moveHold(h, w, l, "unmerge:"+strconv.FormatInt(came.ID, 10), reasonUnmerge, p.now)
+}
+
 // unmergeLot gives back what is left of a lot, and what it repaid of the winner's debt when it came.
 func (b *Book) unmergeLot(p *page, w, l *sheet, came *model.Entry) error {
 	var made []model.Lot
@@ -96,7 +113,7 @@ func (b *Book) unmergeLot(p *page, w, l *sheet, came *model.Entry) error {
 			if o.ID != m.ID || o.Remaining == 0 {
 				continue
 			}
-			t := model.Lot{OriginID: root(&o.Lot), ActivatesAt: o.ActivatesAt, Active: o.Active, ExpiresAt: o.ExpiresAt, EarnedAt: o.EarnedAt}
+			t := heir(&o.Lot)
 			amount := o.Remaining
 			if err := p.part(w, l, key, t, amount, []model.LotMove{o.move(-amount)}); err != nil {
 				return err
@@ -131,12 +148,15 @@ func (p *page) part(from, to *sheet, key string, t model.Lot, amount int64, move
 // source is the lot that a merge took, to make another like it.
 func (p *page) source(came *model.Entry) (model.Lot, error) {
 	var was model.Lot
-	id, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(came.Key, "merge:lot:"), ":in"), 10, 64)
+	var id int64
+	_, err := fmt.Sscanf(came.Key, "merge:lot:%d:", &id)
 	if err == nil {
 		err = p.tx.Take(&was, id).Error
 	}
 	if err != nil {
 		return was, fmt.Errorf("ledger: find the lot behind entry %d: %w", came.ID, err)
 	}
-	return model.Lot{OriginID: root(&was), ActivatesAt: was.ActivatesAt, Active: true, ExpiresAt: was.ExpiresAt, EarnedAt: was.EarnedAt}, nil
+	t := heir(&was)
+	t.Active = true
+	return t, nil
 }

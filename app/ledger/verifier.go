@@ -13,9 +13,11 @@ import (
 
 // verifier checks windows of members.
 type verifier struct {
+	book   *Book
 	report func(Mismatch)
 	totals Totals
 	codes  map[string]bool
+	slides map[string]bool // accounts in which lots may slide
 
 	// Of the current window.
 	lots    map[int64]*derived
@@ -23,6 +25,9 @@ type verifier struct {
 	moves   map[int64][]model.LotMove
 	tallies map[owner]*tally
 	pairs   map[string]model.Entry // merge lines, by the key of the other line
+	sliding map[owner][]*derived
+	holds   []model.Entry // lines that set aside
+	turned  []model.Entry // lines that conversions added
 }
 
 // derived is a lot and what the entries say of it.
@@ -30,6 +35,7 @@ type derived struct {
 	model.Lot
 	remaining    int64
 	active, made bool
+	until        *time.Time
 }
 
 // tally is what the entries and lots of a member in an account add up to.
@@ -55,13 +61,29 @@ func same[T comparable](v *verifier, m Mismatch, column string, want, got T) {
 	}
 }
 
+// account checks that an account says how what is earned in it expires.
+func (v *verifier) account(a *model.Account) {
+	v.codes[a.Code], v.slides[a.Code] = true, a.Slides
+	at := Mismatch{Table: "accounts", Account: a.Code}
+	if row := *a; checkExpiry(&row) != nil || row.ExpiryCount != a.ExpiryCount || row.ExpiryOn != a.ExpiryOn {
+		same(v, at, "expiry", "one that counts", fmt.Sprintf("%s %d %s", a.Expiry, a.ExpiryCount, a.ExpiryOn))
+	}
+	if a.Expiry == model.ExpirySlidingDays || a.Expiry == model.ExpirySlidingMonths {
+		same(v, at, "slides", true, a.Slides)
+	}
+}
+
 // window checks the members from ≤ id < to.
 func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 	v.lots, v.byEntry, v.moves = map[int64]*derived{}, map[int64][]*derived{}, map[int64][]model.LotMove{}
-	v.tallies, v.pairs = map[owner]*tally{}, map[string]model.Entry{}
+	v.tallies, v.pairs, v.sliding, v.holds, v.turned = map[owner]*tally{}, map[string]model.Entry{}, map[owner][]*derived{}, nil, nil
 	within := func() *gorm.DB { return tx.Where("member_id >= ? AND member_id < ?", from, to) }
 	err := each(within().Model(&model.Lot{}).Order("id"), func(l *model.Lot) {
-		d := &derived{Lot: *l, remaining: l.Amount}
+		d := &derived{Lot: *l, remaining: l.Amount, until: born(l)}
+		if l.Sliding() {
+			k := owner{l.MemberID, l.Account}
+			v.sliding[k] = append(v.sliding[k], d)
+		}
 		v.lots[l.ID] = d
 		v.byEntry[l.EntryID] = append(v.byEntry[l.EntryID], d)
 		v.totals.Lots++
@@ -84,6 +106,12 @@ func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 		v.lot(l)
 	}
 	if err := v.merged(tx); err != nil {
+		return err
+	}
+	if err := v.held(tx, from, to); err != nil {
+		return err
+	}
+	if err := v.conversions(tx); err != nil {
 		return err
 	}
 	if err := each(within().Model(&model.Balance{}), v.balance); err != nil {
@@ -130,20 +158,24 @@ func (v *verifier) entry(e *model.Entry) {
 	}
 	t.Lifetime += e.Lifetime
 	made, moved := v.effects(e)
-	same(v, at, "delta", moved-(max(0, -t.Available)-before), e.Delta)
+	if e.Bucket == model.BucketHeld {
+		same(v, at, "moves", 0, moved)
+	} else {
+		same(v, at, "delta", moved-(max(0, -t.Available)-before), e.Delta)
+	}
 	same(v, at, "seal", seal(e, made, v.moves[e.ID]), e.Seal)
+	if e.Kind == model.EntryHold && e.Bucket == model.BucketAvailable {
+		v.holds = append(v.holds, *e)
+	}
+	if e.Kind == model.EntryEarn && e.Reason == ReasonConversion {
+		v.turned = append(v.turned, *e)
+	}
 	v.count(e)
 }
 
 // run adds the line to its bucket and returns the bucket's balance.
 func (t *tally) run(e *model.Entry) int64 {
-	bucket := &t.Available
-	switch e.Bucket {
-	case model.BucketPending:
-		bucket = &t.Pending
-	case model.BucketHeld:
-		bucket = &t.Held
-	}
+	bucket := bucketOf(&t.Balance, e.Bucket)
 	*bucket += e.Delta
 	return *bucket
 }
@@ -153,7 +185,7 @@ func lifetime(e *model.Entry) int64 {
 	switch {
 	case e.Bucket != model.BucketAvailable:
 		return 0
-	case e.Kind == model.EntryEarn, e.Kind == model.EntryActivate, e.Kind == model.EntryReverse && e.Delta < 0:
+	case e.Kind == model.EntryEarn, e.Kind == model.EntryActivate, e.Kind == model.EntryRestore, e.Kind == model.EntryReverse && e.Delta < 0:
 		return e.Delta
 	}
 	return 0
@@ -179,12 +211,19 @@ func (v *verifier) effects(e *model.Entry) (made []*model.Lot, sum int64) {
 		l.remaining += m.Delta
 		l.active = l.active || e.Kind == model.EntryActivate
 	}
+	if acts(e) {
+		for _, l := range v.sliding[owner{e.MemberID, e.Account}] {
+			if l.made && l.remaining > 0 && l.until != nil {
+				l.until = v.book.slid(&model.Lot{SlideDays: l.SlideDays, SlideMonths: l.SlideMonths, ExpiresAt: l.until}, e.OccurredAt)
+			}
+		}
+	}
 	return made, sum
 }
 
 // count adds the line to the totals of its account. Merges move within them.
 func (v *verifier) count(e *model.Entry) {
-	if e.Bucket != model.BucketAvailable {
+	if e.Bucket == model.BucketPending || e.Bucket == model.BucketHeld && e.Kind != model.EntrySpend {
 		return
 	}
 	t := v.totals.Accounts[e.Account]
@@ -193,9 +232,9 @@ func (v *verifier) count(e *model.Entry) {
 		t.Issued += e.Delta
 	case e.Kind == model.EntryExpire:
 		t.Expired -= e.Delta
-	case e.Kind == model.EntrySpend, e.Kind == model.EntryReverse && e.Delta > 0:
+	case e.Kind == model.EntrySpend, e.Kind == model.EntryConvert, e.Kind == model.EntryReverse && e.Delta > 0:
 		t.Spent -= e.Delta
-	case e.Kind == model.EntryReverse:
+	case e.Kind == model.EntryReverse, e.Kind == model.EntryRestore:
 		t.Reversed -= e.Delta
 	}
 	v.totals.Accounts[e.Account] = t
@@ -208,6 +247,12 @@ func (v *verifier) lot(l *derived) {
 		same(v, at, "entry_id", "an entry of the same member and account", fmt.Sprint(l.EntryID))
 	}
 	same(v, at, "remaining", l.remaining, l.Remaining)
+	same(v, at, "expires_at", shown(l.until), shown(l.ExpiresAt))
+	if l.Sliding() {
+		same(v, Mismatch{Table: "accounts", Account: l.Account}, "slides", true, v.slides[l.Account])
+	} else {
+		same(v, at, "born_until", "none", shown(l.BornUntil))
+	}
 	same(v, at, "open", l.Remaining > 0, l.Open)
 	same(v, at, "active", l.active, l.Active)
 	if l.Remaining < 0 {
@@ -244,6 +289,7 @@ func (v *verifier) balance(b *model.Balance) {
 	a := v.totals.Accounts[b.Account]
 	a.Available += b.Available
 	a.Pending += b.Pending
+	a.Held += b.Held
 	a.InLots += t.active
 	a.Debt += debt
 	v.totals.Accounts[b.Account] = a

@@ -3,10 +3,13 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"gorm.io/gorm"
 
@@ -36,7 +39,7 @@ type Totals struct {
 	Accounts                                  map[string]AccountTotal
 }
 
-// AccountTotal is one account over all members: Issued − Spent − Expired − Reversed = Available.
+// AccountTotal is one account over all members: Issued − Spent − Expired − Reversed = Available + Held.
 type AccountTotal struct {
 	Issued    int64 // earned or activated
 	Spent     int64 // spent, less what came back
@@ -44,6 +47,7 @@ type AccountTotal struct {
 	Reversed  int64 // earnings taken back
 	Available int64 // Σ balances
 	Pending   int64
+	Held      int64 // set aside, in no lot
 	InLots    int64 // Σ active lots
 	Debt      int64
 }
@@ -53,8 +57,8 @@ func (t Totals) String() string {
 	var b strings.Builder
 	for _, code := range slices.Sorted(maps.Keys(t.Accounts)) {
 		a := t.Accounts[code]
-		fmt.Fprintf(&b, "%s: issued %d - spent %d - expired %d - reversed %d = %d available (%d in lots, %d debt), %d pending\n",
-			code, a.Issued, a.Spent, a.Expired, a.Reversed, a.Available, a.InLots, a.Debt, a.Pending)
+		fmt.Fprintf(&b, "%s: issued %d - spent %d - expired %d - reversed %d = %d available (%d in lots, %d debt) + %d held, %d pending\n",
+			code, a.Issued, a.Spent, a.Expired, a.Reversed, a.Available, a.InLots, a.Debt, a.Held, a.Pending)
 	}
 	fmt.Fprintf(&b, "verified %d members, %d entries, %d lots: %d mismatches", t.Members, t.Entries, t.Lots, t.Mismatches)
 	return b.String()
@@ -63,37 +67,84 @@ func (t Totals) String() string {
 // Verify re-derives every balance and lot from the entries, and every entry's own figures and seal, and reports each mismatch. It
 // writes nothing, may run beside a live siyu, and holds a bounded number of members in memory.
 func (b *Book) Verify(ctx context.Context, report func(Mismatch)) (Totals, error) {
-	v := &verifier{report: report, totals: Totals{Accounts: map[string]AccountTotal{}}, codes: map[string]bool{}}
+	v := &verifier{book: b, report: report, totals: Totals{Accounts: map[string]AccountTotal{}}, codes: map[string]bool{}, slides: map[string]bool{}}
 	all, err := b.Accounts(ctx)
 	if err != nil {
 		return Totals{}, err
 	}
-	for _, a := range all {
-		v.codes[a.Code] = true
+	for i := range all {
+		v.account(&all[i])
 	}
-	for from := int64(minMember); ; {
-		next, found, err := firstMember(b.db.Reader(ctx), from)
-		if err != nil {
-			return Totals{}, err
-		}
-		if !found {
-			break
-		}
-		from = next + window
-		if err := b.db.Snapshot(ctx, func(tx *gorm.DB) error { return v.window(tx, next, from) }); err != nil {
-			return Totals{}, err
-		}
+	if err := v.windows(ctx); err != nil {
+		return Totals{}, err
 	}
 	if err := v.strays(b.db.Reader(ctx)); err != nil {
 		return Totals{}, err
 	}
 	for code, t := range v.totals.Accounts {
-		if sum := t.Issued - t.Spent - t.Expired - t.Reversed; sum != t.Available || sum != t.InLots-t.Debt {
+		if sum := t.Issued - t.Spent - t.Expired - t.Reversed; sum != t.Available+t.Held || sum != t.InLots-t.Debt+t.Held {
 			v.differ(Mismatch{Table: "accounts", Column: "total", Account: code}, fmt.Sprintf("Σ entries %d", sum),
-				fmt.Sprintf("Σ balances %d, Σ lots − debt %d", t.Available, t.InLots-t.Debt))
+				fmt.Sprintf("Σ balances %d, Σ lots − debt %d, held %d", t.Available, t.InLots-t.Debt, t.Held))
 		}
 	}
 	return v.totals, nil
+}
+
+// windows checks all members, some windows at once.
+func (v *verifier) windows(ctx context.Context) error {
+	var mu sync.Mutex
+	from, report := int64(minMember), v.report
+	v.report = func(m Mismatch) { // the workers share it
+		mu.Lock()
+		defer mu.Unlock()
+		report(m)
+	}
+	next := func() (int64, bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		first, found, err := firstMember(v.book.db.Reader(ctx), from)
+		if found {
+			from = first + window
+		}
+		return first, found, err
+	}
+	workers := min(4, runtime.GOMAXPROCS(0))
+	seen, failed := make([]*verifier, workers), make([]error, workers)
+	var wg sync.WaitGroup
+	for i := range workers {
+		seen[i] = &verifier{book: v.book, report: v.report, totals: Totals{Accounts: map[string]AccountTotal{}}, codes: v.codes, slides: v.slides}
+		wg.Go(func() { failed[i] = seen[i].work(ctx, next) })
+	}
+	wg.Wait()
+	for _, w := range seen {
+		v.totals.add(w.totals)
+	}
+	return errors.Join(failed...)
+}
+
+// work checks windows until there are no more.
+func (v *verifier) work(ctx context.Context, next func() (int64, bool, error)) error {
+	for {
+		from, found, err := next()
+		if err != nil || !found {
+			return err
+		}
+		if err := v.book.db.Snapshot(ctx, func(tx *gorm.DB) error { return v.window(tx, from, from+window) }); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *Totals) add(u Totals) {
+	t.Members, t.Entries, t.Lots, t.Moves = t.Members+u.Members, t.Entries+u.Entries, t.Lots+u.Lots, t.Moves+u.Moves
+	t.Mismatches += u.Mismatches
+	for code, b := range u.Accounts {
+		a := t.Accounts[code]
+		t.Accounts[code] = AccountTotal{
+			Issued: a.Issued + b.Issued, Spent: a.Spent + b.Spent, Expired: a.Expired + b.Expired, Reversed: a.Reversed + b.Reversed,
+			Available: a.Available + b.Available, Pending: a.Pending + b.Pending, Held: a.Held + b.Held, InLots: a.InLots + b.InLots, Debt: a.Debt + b.Debt,
+		}
+	}
 }
 
 // minMember is below every member id, also of a row that was damaged.
@@ -126,8 +177,40 @@ func (v *verifier) strays(r *gorm.DB) error {
 	if err != nil {
 		return err
 	}
+	err = each(r.Raw("SELECT h.* FROM holds h LEFT JOIN entries e ON e.id = h.entry_id AND e.kind = ? AND e.bucket = ? WHERE e.id IS NULL",
+		model.EntryHold, model.BucketAvailable), func(h *model.Hold) {
+		v.differ(Mismatch{Table: "holds", Column: "entry_id", ID: h.ID, MemberID: h.MemberID, Account: h.Account}, "the line of a hold", fmt.Sprint(h.EntryID))
+	})
+	if err != nil {
+		return err
+	}
+	err = each(r.Raw("SELECT c.* FROM conversions c LEFT JOIN entries e ON e.id = c.entry_id AND e.kind = ? AND e.reason = ? WHERE e.id IS NULL",
+		model.EntryEarn, ReasonConversion), func(c *model.Conversion) {
+		v.differ(Mismatch{Table: "conversions", Column: "entry_id", ID: c.ID, MemberID: c.MemberID, Account: c.ToAccount}, "the line of a conversion",
+			fmt.Sprint(c.EntryID))
+	})
+	if err != nil {
+		return err
+	}
+	if err := v.overdrawn(r); err != nil {
+		return err
+	}
 	return each(r.Raw("SELECT `key` FROM entries GROUP BY `key` HAVING COUNT(*) > 1"), func(e *model.Entry) {
 		v.differ(Mismatch{Table: "entries", Column: "key"}, "unique", e.Key)
+	})
+}
+
+// overdrawn finds earnings of which more was asked back than they granted, and spendings that came back otherwise than whole.
+func (v *verifier) overdrawn(r *gorm.DB) error {
+	type reversed struct {
+		model.Entry
+		Back int64
+	}
+	return each(r.Raw(`SELECT o.id, o.member_id, o.account, o.delta, t.back FROM entries o
+ JOIN (SELECT reverses_id, SUM(shortfall - delta) AS back FROM entries WHERE reverses_id <> 0 GROUP BY reverses_id) t ON t.reverses_id = o.id
+ WHERE o.delta > 0 AND t.back > o.delta OR o.delta <= 0 AND t.back <> o.delta`), func(o *reversed) {
+		v.differ(Mismatch{Table: "entries", Column: "reverses_id", ID: o.ID, MemberID: o.MemberID, Account: o.Account},
+			fmt.Sprintf("at most %d back", o.Delta), fmt.Sprint(o.Back))
 	})
 }
 

@@ -36,6 +36,25 @@ func storied(t *testing.T) *world {
 	w.spend(b, 15)
 	_, err = w.reverse(e.ID, b, false)
 	require.NoError(t, err)
+	w.account("miles", model.ExpirySlidingDays, 10, "")
+	for range 2 {
+		_, err = w.postAll(ledger.Posting{MemberID: a, Account: "miles", Amount: 10}, ledger.Posting{MemberID: b, Account: "miles", Amount: 5})
+		require.NoError(t, err)
+		w.advance(26 * time.Hour)
+	}
+	w.converts(model.ConvertConsume)
+	w.convert(a, 2)
+	w.converts(model.ConvertKeep)
+	w.convert(a, 3)
+	w.give(b, 50, 0)
+	for _, end := range []string{"commit", "release", ""} {
+		h, err := w.hold(b, 5)
+		require.NoError(t, err)
+		if end != "" {
+			_, err = w.endHold(h.ID, end == "commit", end)
+			require.NoError(t, err)
+		}
+	}
 	w.merge(b, a)
 	w.settledTotals()
 	return w
@@ -57,21 +76,27 @@ func TestVerify(t *testing.T) {
 			{row: &model.Entry{}, rows: "SELECT DISTINCT entry_id AS id FROM lot_moves"},
 			{row: &model.Lot{}, rows: "SELECT id FROM lots", skip: id},
 			{row: &model.Lot{}, rows: "SELECT DISTINCT lot_id AS id FROM lot_moves"},
+			{row: &model.Hold{}, rows: "SELECT id FROM holds", skip: id},
+			{row: &model.Hold{}, rows: "SELECT id FROM holds WHERE state <> 'held'"},
+			{row: &model.Conversion{}, rows: "SELECT id FROM conversions", skip: id},
 			{row: &model.LotMove{}, rows: "SELECT entry_id, lot_id FROM lot_moves"},
 			{row: &model.Balance{}, rows: "SELECT member_id, account FROM balances"},
 			// What an account is called and how it behaves is the operator's choice; its code is not.
 			{row: &model.Account{}, rows: "SELECT code FROM accounts WHERE code <> 'experience'", skip: map[string]bool{
-				"name": true, "spendable": true, "expiry_months": true, "grace_days": true, "position": true,
+				"name": true, "spendable": true, "expiry_count": true, "expiry_on": true, "grace_days": true, "debt": true, "manual_limit": true, "position": true, "slides": true,
 			}},
 		} {
 			w.corrupt(t, c.row, c.rows, c.skip)
 		}
+		w.corrupt(t, &model.Account{}, "SELECT code FROM accounts WHERE code = 'miles'", map[string]bool{
+			"name": true, "spendable": true, "expiry_count": true, "expiry_on": true, "grace_days": true, "debt": true, "manual_limit": true, "position": true,
+		})
 		w.clean()
 	})
 	t.Run("FindsAMissingRow", func(t *testing.T) {
 		t.Parallel()
 		w := storied(t)
-		for _, table := range []string{"entries", "lots", "lot_moves", "balances"} {
+		for _, table := range []string{"entries", "lots", "lot_moves", "balances", "holds", "conversions"} {
 			var rows []map[string]any
 			require.NoError(t, w.db.Reader(t.Context()).Table(table).Find(&rows).Error)
 			require.NotEmpty(t, rows)
@@ -90,6 +115,8 @@ func TestVerify(t *testing.T) {
 			&model.LotMove{EntryID: 9999, LotID: 1, Delta: 1},
 			&model.LotMove{EntryID: 5, LotID: 9999, Delta: 1},
 			&model.Lot{ID: 9999, MemberID: 9999, Account: model.AccountPoints, EntryID: 9999, EarnedAt: start, Active: true},
+			&model.Hold{ID: 9999, MemberID: 9999, Account: model.AccountPoints, State: model.HoldReleased, Until: start, EntryID: 9999, Key: "zz"},
+			&model.Conversion{ID: 9999, MemberID: 9999, FromAccount: model.AccountGrowth, ToAccount: model.AccountPoints, EntryID: 9999, At: start},
 			&model.Balance{MemberID: 9999, Account: model.AccountPoints},
 		} {
 			w.tx(func(_ context.Context, tx *gorm.DB) error { return tx.Create(row).Error })

@@ -148,3 +148,17 @@ func (b *Book) settleNow(ctx context.Context, memberID int64) error {
 		return b.SettleTx(ctx, tx, memberID, b.clock.Now())
 	})
 }
+
+// HeldTx is what a member can spend now in an account, and what he ever earned in it. What fell due and is not written yet counts as written,
+// in memory only: tx may be a reader.
+func (b *Book) HeldTx(_ context.Context, tx *gorm.DB, memberID int64, account string) (available, lifetime int64, err error) {
+	p, err := newPage(tx, b.clock.Now(), []int64{memberID}, account)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := p.settle(); err != nil {
+		return 0, 0, err
+	}
+	s := p.sheet(memberID, account)
+	return s.Available, s.Lifetime, nil
+}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"gorm.io/gorm"
@@ -14,7 +15,16 @@ const ReasonErased = "erased"
 
 // VoidTx ends everything that a member holds, as if it expired now: in every account one line for what he could use and one for what was
 // pending. A debt stays, since nobody paid it. The caller holds the member's lock. Again it writes nothing.
-func (b *Book) VoidTx(_ context.Context, tx *gorm.DB, memberID int64) error {
+func (b *Book) VoidTx(ctx context.Context, tx *gorm.DB, memberID int64) error {
+	var holds []model.Hold
+	if err := tx.Where("member_id = ? AND state = ?", memberID, model.HoldHeld).Find(&holds).Error; err != nil {
+		return fmt.Errorf("ledger: holds of member %d: %w", memberID, err)
+	}
+	for _, h := range holds {
+		if _, err := b.ReleaseHoldTx(ctx, tx, h.ID, ReasonErased, b.clock.Now()); err != nil {
+			return err
+		}
+	}
 	p, err := newPage(tx, b.clock.Now(), []int64{memberID})
 	if err != nil {
 		return err
@@ -33,7 +43,7 @@ func (b *Book) VoidTx(_ context.Context, tx *gorm.DB, memberID int64) error {
 			}
 		}
 	}
-	return p.finish()
+	return b.finishTx(ctx, p)
 }
 
 // void adds the line that ends the lots of a bucket.

@@ -116,12 +116,13 @@ func (w *world) reverse(entry, lockID int64, clamp bool) (e *model.Entry, err er
 	return e, err
 }
 
+// merge merges everything that the ledger keeps of a member.
 func (w *world) merge(loser, winner int64) {
 	w.tx(func(ctx context.Context, tx *gorm.DB) error {
 		if err := member.LockTx(tx, loser, winner); err != nil {
 			return err
 		}
-		return w.book.MergeTx(ctx, tx, loser, winner, w.clock.Now())
+		return w.book.Part().Merge(ctx, tx, member.MergeOf{Loser: loser, Winner: winner, At: w.clock.Now()})
 	})
 }
 

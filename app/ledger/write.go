@@ -46,6 +46,7 @@ func (p *page) write() error {
 			return err
 		}
 	}
+	p.note(touched)
 	for _, l := range p.lines {
 		l.written = true
 	}
@@ -199,9 +200,9 @@ func (p *page) writeSheet(s *sheet) error {
 		return err
 	}
 	if s.stored > 0 {
-		res := p.tx.Exec("UPDATE balances SET seq = ?, available = ?, pending = ?, lifetime = ?, next_due_at = ?"+
+		res := p.tx.Exec("UPDATE balances SET seq = ?, available = ?, pending = ?, held = ?, lifetime = ?, next_due_at = ?"+
 			" WHERE member_id = ? AND account = ? AND seq = ?",
-			s.Seq, s.Available, s.Pending, s.Lifetime, s.NextDueAt, s.MemberID, s.Account, s.stored)
+			s.Seq, s.Available, s.Pending, s.Held, s.Lifetime, s.NextDueAt, s.MemberID, s.Account, s.stored)
 		if err := one(res, 1); err != nil {
 			return fmt.Errorf("ledger: balance of member %d in %s: %w", s.MemberID, s.Account, err)
 		}
@@ -214,6 +215,9 @@ func (p *page) writeSheet(s *sheet) error {
 }
 
 func (p *page) writeLots(s *sheet) error {
+	if err := p.writeSlid(s); err != nil {
+		return err
+	}
 	closed := map[bool][]int64{} // by active
 	for _, l := range s.lots {
 		switch {
@@ -239,6 +243,25 @@ func (p *page) writeLots(s *sheet) error {
 		}
 	}
 	s.lots = slices.DeleteFunc(s.lots, func(l *lot) bool { return l.Remaining == 0 })
+	return nil
+}
+
+// writeSlid writes the expiries that activity put off.
+func (p *page) writeSlid(s *sheet) error {
+	slid := map[time.Time][]int64{}
+	for _, l := range s.lots {
+		if compareExpiry(l.ExpiresAt, l.expires) != 0 {
+			slid[*l.ExpiresAt] = append(slid[*l.ExpiresAt], l.ID)
+			l.expires = l.ExpiresAt
+		}
+	}
+	for until, all := range slid {
+		for ids := range slices.Chunk(all, batch) {
+			if err := one(p.tx.Exec("UPDATE lots SET expires_at = ? WHERE id IN ?", until, ids), len(ids)); err != nil {
+				return fmt.Errorf("ledger: lots %v: %w", ids, err)
+			}
+		}
+	}
 	return nil
 }
 

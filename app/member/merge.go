@@ -135,6 +135,9 @@ func mergeIdentities(_ context.Context, tx *gorm.DB, m MergeOf) error {
 	if err := noteLeft(tx, m.Winner); err != nil {
 		return err
 	}
+	if err := mergeBirthdays(tx, m); err != nil {
+		return err
+	}
 	return mergePositions(tx, m)
 }
 

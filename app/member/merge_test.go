@@ -163,10 +163,10 @@ func TestMerge(t *testing.T) {
 	t.Run("OfThreeOnceOnlyGrantsOneStays", func(t *testing.T) {
 		t.Parallel()
 		w := newLives(t)
-		w.Rule("once", "behavior.share", apptest.Earns(100, `[{"period":"lifetime","times":1}]`))
+		w.Rule("once", "behavior.visit", apptest.Earns(100, `[{"period":"lifetime","times":1}]`))
 		follower := w.Joined("third") // joins last: loses to second, then that one to first
 		for i, id := range []int64{follower, w.first} {
-			require.NoError(t, w.Behave(id, "share", string(rune('a'+i)), w.Now()))
+			require.NoError(t, w.Behave(id, "visit", string(rune('a'+i)), w.Now()))
 		}
 		w.merge(w.second, follower)
 		require.EqualValues(t, 57+100, w.Points(w.second))

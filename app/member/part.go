@@ -112,6 +112,7 @@ func ownParts() []Part {
 					Row: &model.MergeChange{}, By: "merge_id IN (SELECT id FROM merges WHERE winner_id IN @ids OR loser_id IN @ids)", Undo: Own,
 					Hidden: "how a merge is undone", Erase: Delete,
 				},
+				{Row: &model.BirthdayUse{}, Export: []string{"year", "day"}, Erase: Delete},
 				{Row: &model.Position{}, Export: []string{"lat", "lng", "at"}, Erase: Delete},
 			},
 		},

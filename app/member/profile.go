@@ -139,6 +139,7 @@ func (s *Service) Update(ctx context.Context, id int64, p Profile) (*model.Membe
 		if err != nil {
 			return model.Member{}, err
 		}
+		old := *m
 		set, err := s.changes(m, p, s.clock.Now())
 		if err != nil || len(set) == 0 {
 			return *m, err
@@ -150,10 +151,24 @@ func (s *Service) Update(ctx context.Context, id int64, p Profile) (*model.Membe
 		if err != nil {
 			return model.Member{}, err
 		}
-		_, err = s.filledTx(ctx, tx, m, s.clock.Now())
+		if _, changed := set["birthday"]; changed && old.Birthday != "" {
+			err = s.birthdayChangedTx(ctx, tx, m)
+		}
+		if err == nil {
+			_, err = s.filledTx(ctx, tx, m, s.clock.Now())
+		}
 		return *m, err
 	})
 	return &m, err
+}
+
+// birthdayChangedTx records that a birthday that was known is another now.
+func (s *Service) birthdayChangedTx(ctx context.Context, tx *gorm.DB, m *model.Member) error {
+	now := s.clock.Now()
+	_, err := s.events.RecordTx(ctx, tx, &model.Event{
+		MemberID: m.ID, Kind: model.EventBirthdayChanged, Source: "member", Key: fmt.Sprintf("%s:%d:%d", model.EventBirthdayChanged, m.ID, now.UnixMicro()), OccurredAt: now,
+	})
+	return err
 }
 
 // birthdayEvery is how often a birthday may change (PLAYBOOKS H20).

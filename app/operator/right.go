@@ -26,6 +26,9 @@ const (
 
 	OpenBehaviors Right = "open.behaviors.write" // push what members did elsewhere
 	OpenMembers   Right = "open.members.read"    // find a person and his balances
+	OpenHolds     Right = "open.holds.write"     // hold a member's points for an order
+	OpenOrders    Right = "open.orders.write"    // push orders and refunds
+	OpenCoupons   Right = "open.coupons.write"   // look at coupons, use them at the till and return them
 )
 
 // Role is what an operator is to the programme.
@@ -61,6 +64,9 @@ var table = []struct {
 	{Operators, nil},
 	{OpenBehaviors, nil},
 	{OpenMembers, nil},
+	{OpenOrders, nil},
+	{OpenCoupons, nil},
+	{OpenHolds, nil},
 }
 
 // AllRights are the rights in the order of the table.

@@ -54,6 +54,7 @@ type person struct {
 	noMass       bool
 	duplicate    bool
 	gone         bool // what the run is about is over for him
+	values       map[string]string
 }
 
 // terms are what one message obeys at one instant.

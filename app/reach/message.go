@@ -24,7 +24,7 @@ const (
 
 // Message is what is said, and by which channels, the preferred one first.
 type Message struct {
-	Text      string            `json:"text,omitempty" doc:"Text of customer and mass messages. Customer messages may use {{nickname}}, {{points}} and {{no}}."`
+	Text      string            `json:"text,omitempty" doc:"Text of customer and mass messages. Customer messages may use {{nickname}}, {{points}} and {{no}}, those of reminders what their kind knows too."`
 	Fallbacks map[string]string `json:"fallbacks,omitempty" doc:"What stands in for a variable that the person has no value for."`
 	Channels  []string          `json:"channels" doc:"customer, mass, subscribe: the preferred one first."`
 	Account   string            `json:"account,omitempty" doc:"Official account that sends; the default one if empty."`
@@ -52,8 +52,8 @@ func variables(s string) []string {
 	return names
 }
 
-// uses reports whether the message has the variable anywhere.
-func (m *Message) uses(name string) bool {
+// Uses reports whether the message has the variable anywhere.
+func (m *Message) Uses(name string) bool {
 	if slices.Contains(variables(m.Text), name) {
 		return true
 	}
@@ -91,6 +91,8 @@ func (p *person) value(name string) string {
 		if p.points != nil {
 			return strconv.FormatInt(*p.points, 10)
 		}
+	default:
+		return p.values[name]
 	}
 	return ""
 }

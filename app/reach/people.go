@@ -117,7 +117,7 @@ func (l *loading) states(points func(context.Context, *gorm.DB, []int64) (map[in
 			return err
 		}
 	}
-	if points == nil || !l.t.msg.uses(varPoints) {
+	if points == nil || !l.t.msg.Uses(varPoints) {
 		return nil
 	}
 	balances, err := points(l.ctx, l.tx, l.ids)

@@ -18,7 +18,7 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.markGone(ctx, tx, l.run, all); err != nil {
+	if err := s.markNow(ctx, tx, l.run, all); err != nil {
 		return nil, err
 	}
 	f := &flight{}

@@ -8,11 +8,16 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// Rechecker says which of the people, who are locked, a run has become pointless for since it was frozen.
-type Rechecker func(ctx context.Context, tx *gorm.DB, run *model.Run, ids []int64) (gone map[int64]bool, err error)
+// Now is what a source knows of a person right before he is sent to.
+type Now struct {
+	Gone   bool              // the run has become pointless for him since it was frozen: he is skipped as CONDITION
+	Values map[string]string // of the variables that only this source knows
+}
 
-// Recheck registers the question that runs of a source ask about everybody right before he is sent to: who is gone is skipped as
-// CONDITION. It is called while the app is built.
+// Rechecker says what is true now of the people of a run, who are locked.
+type Rechecker func(ctx context.Context, tx *gorm.DB, run *model.Run, ids []int64) (map[int64]Now, error)
+
+// Recheck registers the question that runs of a source ask about everybody right before he is sent to. It is called while the app is built.
 func (s *Service) Recheck(source string, ask Rechecker) {
 	if s.recheck == nil {
 		s.recheck = map[string]Rechecker{}
@@ -20,8 +25,8 @@ func (s *Service) Recheck(source string, ask Rechecker) {
 	s.recheck[source] = ask
 }
 
-// markGone asks about the people of a batch.
-func (s *Service) markGone(ctx context.Context, tx *gorm.DB, run *model.Run, all map[int64]*person) error {
+// markNow asks about the people of a batch.
+func (s *Service) markNow(ctx context.Context, tx *gorm.DB, run *model.Run, all map[int64]*person) error {
 	ask := s.recheck[run.Source]
 	if ask == nil {
 		return nil
@@ -30,9 +35,9 @@ func (s *Service) markGone(ctx context.Context, tx *gorm.DB, run *model.Run, all
 	for _, p := range all {
 		ids = append(ids, p.who)
 	}
-	gone, err := ask(ctx, tx, run, ids)
+	now, err := ask(ctx, tx, run, ids)
 	for _, p := range all {
-		p.gone = gone[p.who]
+		p.gone, p.values = now[p.who].Gone, now[p.who].Values
 	}
 	return err
 }

@@ -16,8 +16,9 @@ const (
 	maxBytes = 2048
 )
 
-// Validate refuses, as errs.Field with a path below "message", what could not be sent.
-func Validate(m Message) error {
+// Validate refuses, as errs.Field with a path below "message", what could not be sent. own are variables that the source of the run
+// always has a value for: they need no fallback.
+func Validate(m Message, own ...string) error {
 	if len(m.Channels) == 0 {
 		return errs.Field("message.channels", "reach.no_channel")
 	}
@@ -31,21 +32,28 @@ func Validate(m Message) error {
 	}
 	for name, v := range m.Fallbacks {
 		if !known(name) {
-			return errs.Field("message.fallbacks", "reach.unknown_variable", "variable", name)
+			return unknown("message.fallbacks", name, nil)
 		}
 		if strings.Contains(v, "{{") || utf8.RuneCountInString(v) > 32 {
 			return errs.Field("message.fallbacks", "reach.bad_fallback", "variable", name)
 		}
 	}
-	if err := m.validateText(); err != nil {
+	if err := m.validateText(own); err != nil {
 		return err
 	}
-	return m.validateSubscribe()
+	return m.validateSubscribe(own)
 }
 
-func known(name string) bool { return name == varNickname || name == varPoints || name == varNo }
+// common are the variables that every message may use.
+var common = []string{varNickname, varPoints, varNo}
 
-func (m *Message) validateText() error {
+func known(name string) bool { return slices.Contains(common, name) }
+
+func unknown(field, name string, own []string) error {
+	return errs.Field(field, "reach.unknown_variable", "variable", name, "known", strings.Join(slices.Concat(common, own), ", "))
+}
+
+func (m *Message) validateText(own []string) error {
 	oa := slices.Contains(m.Channels, Customer) || slices.Contains(m.Channels, Mass)
 	switch {
 	case oa && strings.TrimSpace(m.Text) == "":
@@ -55,16 +63,19 @@ func (m *Message) validateText() error {
 	case slices.Contains(m.Channels, Mass) && strings.Contains(m.Text, "{{"):
 		return errs.Field("message.text", "reach.mass_variable")
 	}
-	return m.validateVariables("message.text", m.Text)
+	return m.validateVariables("message.text", m.Text, own)
 }
 
-func (m *Message) validateVariables(field, s string) error {
+func (m *Message) validateVariables(field, s string, own []string) error {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }) {
 		return errs.Field(field, "reach.not_text")
 	}
 	for _, name := range variables(s) {
+		if slices.Contains(own, name) {
+			continue
+		}
 		if !known(name) {
-			return errs.Field(field, "reach.unknown_variable", "variable", name)
+			return unknown(field, name, own)
 		}
 		if strings.TrimSpace(m.Fallbacks[name]) == "" {
 			return errs.Field(field, "reach.no_fallback", "variable", name)
@@ -81,7 +92,7 @@ var (
 	nameRule     = regexp.MustCompile(`^[a-z_]+[0-9]+$`)
 )
 
-func (m *Message) validateSubscribe() error {
+func (m *Message) validateSubscribe(own []string) error {
 	const at = "message.subscribe"
 	if !slices.Contains(m.Channels, Subscribe) {
 		return nil
@@ -105,7 +116,7 @@ func (m *Message) validateSubscribe() error {
 		if strings.TrimSpace(v) == "" {
 			return errs.Field(field, "reach.empty_field", "name", k)
 		}
-		if err := m.validateVariables(field, v); err != nil {
+		if err := m.validateVariables(field, v, own); err != nil {
 			return err
 		}
 		if r := fieldRule(k); !strings.Contains(v, "{{") && !r.fits(v) {

@@ -1,20 +1,25 @@
-// Package reminder reminds members in the evening who are about to lose a streak of check-ins. They asked for it: it goes as a subscribe
-// message that they accepted.
+// Package reminder tells members by the clock what concerns them: a streak that is about to be lost, points that can be spent, points
+// that are about to expire. Whom and how much is asked when it fires, and again right before each message is sent.
 package reminder
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -22,81 +27,88 @@ import (
 // Source is that of the reminders' runs in reach.
 const Source = "reminder"
 
-// late is how long after its time a reminder still goes out.
-const late = time.Hour
-
-// Service is the use cases of the reminder.
-type Service struct {
-	db    *db.DB
-	clock clock.Clock
-	zone  clock.Zone
-	reach *reach.Service
+// Deps are what the service stands on.
+type Deps struct {
+	DB         *db.DB
+	Clock      clock.Clock
+	Zone       clock.Zone
+	Conditions *condition.Registry
+	Book       *ledger.Book
+	Audience   *audience.Service
+	Reach      *reach.Service
+	// Deduct is what a balance of the account is worth at the till, in fen; nil: there is no deduction.
+	Deduct func(ctx context.Context, tx *gorm.DB, account string, balance int64) (fen int64, err error)
+	// Gifts is how many things the member could have for so many points; nil: there are none.
+	Gifts func(ctx context.Context, tx *gorm.DB, memberID, balance int64) (n int, err error)
 }
 
-// New returns the service and tells reach when a reminder has become pointless.
-func New(d *db.DB, c clock.Clock, z clock.Zone, r *reach.Service) *Service {
-	s := &Service{db: d, clock: c, zone: z, reach: r}
-	r.Recheck(Source, s.gone)
+// Service is the use cases of reminders.
+type Service struct {
+	Deps
+	kinds map[string]kind
+}
+
+// kind is what a sort of reminders knows.
+type kind struct {
+	class     string
+	channels  []string // that it may use; one alone is what it uses
+	variables []string
+	check     func(ctx context.Context, tx *gorm.DB, r *model.Reminder) error
+	slot      func(r *model.Reminder, at time.Time) model.Day
+	members   func(ctx context.Context, r *model.Reminder, slot model.Day) (*roaring.Bitmap, error)
+	// now is asked about people who are locked.
+	now func(ctx context.Context, tx *gorm.DB, r *model.Reminder, slot model.Day, ids []int64) (map[int64]reach.Now, error)
+}
+
+// New returns the service, and has reach ask it about everybody right before he is sent to.
+func New(d Deps) *Service {
+	s := &Service{Deps: d}
+	chat := []string{reach.Customer, reach.Subscribe}
+	s.kinds = map[string]kind{
+		model.ReminderStreak: {
+			model.ClassMarketing, []string{reach.Subscribe}, nil, s.checkStreak, s.today, s.losing, s.streakNow,
+		},
+		model.ReminderSpend: {
+			model.ClassMarketing, chat, []string{"balance", "deduct", "gifts"}, s.checkSpend, s.today, s.rich, s.spendNow,
+		},
+		model.ReminderExpiring: {
+			model.ClassService, chat, []string{"balance", "expiring", "ends_on"}, s.checkExpiring, s.ahead, s.ending, s.endingNow,
+		},
+	}
+	d.Reach.Recheck(Source, s.recheck)
 	return s
 }
 
-// id is the one row.
-const id = 1
+// Kinds are the sorts of reminders.
+var Kinds = []string{model.ReminderStreak, model.ReminderSpend, model.ReminderExpiring}
 
-// Settings reads the reminder; before the first change there is none.
-func (s *Service) Settings(ctx context.Context) (*model.Reminder, error) {
-	return settings(s.db.Reader(ctx))
+// Variables are those that only reminders of the kind know.
+func (s *Service) Variables(kind string) []string { return s.kinds[kind].variables }
+
+// Class is how reminders of the kind go out: model.ClassMarketing or model.ClassService.
+func (s *Service) Class(kind string) string { return s.kinds[kind].class }
+
+// List reads all reminders.
+func (s *Service) List(ctx context.Context) (rows []model.Reminder, err error) {
+	if err := s.DB.Reader(ctx).Order("id").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("reminder: list: %w", err)
+	}
+	return rows, nil
 }
 
-func settings(tx *gorm.DB) (*model.Reminder, error) {
-	var rows []model.Reminder
-	if err := tx.Limit(1).Find(&rows, id).Error; err != nil {
-		return nil, fmt.Errorf("reminder: settings: %w", err)
-	}
-	if len(rows) == 0 {
-		return &model.Reminder{ID: id, Streak: 3, At: "20:00", Message: model.JSON("{}")}, nil
-	}
-	return &rows[0], nil
+// Get reads one; errs.NotFound ("reminder.not_found").
+func (s *Service) Get(ctx context.Context, id int64) (*model.Reminder, error) {
+	return get(s.DB.Reader(ctx), id)
 }
 
-var hhmm = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])$`)
-
-// maxStreak bounds the setting.
-const maxStreak = 365
-
-// Save changes the reminder: m goes to whoever accepted its template. A time in the quiet hours, and what reach could not send, are refused.
-func (s *Service) Save(ctx context.Context, in model.Reminder, m reach.Message) (*model.Reminder, error) {
-	if in.Streak < 1 || in.Streak > maxStreak {
-		return nil, errs.Field("streak", "reminder.streak", "limit", maxStreak)
+func get(tx *gorm.DB, id int64) (*model.Reminder, error) {
+	var r model.Reminder
+	if err := tx.Take(&r, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, errs.New(errs.NotFound, "reminder.not_found")
+	} else if err != nil {
+		return nil, fmt.Errorf("reminder: read: %w", err)
 	}
-	if !hhmm.MatchString(in.At) {
-		return nil, errs.Field("at", "reminder.at")
-	}
-	if s.reach.Quiet(s.on(s.zone.DayOf(s.clock.Now()), in.At)) {
-		return nil, errs.Field("at", "reminder.quiet")
-	}
-	m.Channels = []string{reach.Subscribe}
-	if in.Enabled || m.Subscribe != nil {
-		if err := reach.Validate(m); err != nil {
-			return nil, err
-		}
-	}
-	out, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.Reminder, error) {
-		now := s.clock.Now()
-		in.ID, in.Message, in.UpdatedAt, in.NextAt = id, model.ToJSON(m), now, nil
-		if in.Enabled {
-			in.NextAt = s.next(in.At, now)
-		}
-		dup, err := db.Insert(tx, &in)
-		if err == nil && dup {
-			err = tx.Save(&in).Error
-		}
-		if err != nil {
-			return in, fmt.Errorf("reminder: save: %w", err)
-		}
-		return in, nil
-	})
-	return &out, err
+	return &r, nil
 }
 
 // Message is what the reminder says.
@@ -105,130 +117,124 @@ func Message(r *model.Reminder) (m reach.Message, err error) {
 	return m, err
 }
 
-func (s *Service) on(day model.Day, at string) time.Time {
-	m := hhmm.FindStringSubmatch(at)
-	hour, _ := strconv.Atoi(m[1])
-	minute, _ := strconv.Atoi(m[2])
-	return s.zone.At(day, hour, minute)
+// Bounds.
+const (
+	maxName  = 64
+	maxDays  = 365
+	maxCount = 50
+)
+
+// Save makes a reminder (ID 0) or changes one; its kind stays. A time in the quiet hours for what they hold back, and what reach could not
+// send, are refused.
+func (s *Service) Save(ctx context.Context, in model.Reminder, m reach.Message) (*model.Reminder, error) {
+	out, err := db.Do(ctx, s.DB, func(ctx context.Context, tx *gorm.DB) (model.Reminder, error) { return s.saveTx(ctx, tx, in, m) })
+	return &out, err
 }
 
-// next is the first firing after now.
-func (s *Service) next(at string, now time.Time) *time.Time {
-	day := s.zone.DayOf(now)
-	t := s.on(day, at)
-	if !t.After(now) {
-		t = s.on(day.Add(1), at)
-	}
-	return &t
-}
-
-// after is the firing after the one that is due: of those that nobody was up for only one that may still go out.
-func (s *Service) after(r *model.Reminder, now time.Time) *time.Time {
-	from := *r.NextAt
-	if t := now.Add(-late); t.After(from) {
-		from = t
-	}
-	return s.next(r.At, from)
-}
-
-// RunDue sends today's reminder if it is due; one that is late by more than an hour is left out. Any number of processes may call it: one
-// of them fires, and a day has one run.
-func (s *Service) RunDue(ctx context.Context, now time.Time) (int, error) {
-	r, err := s.Settings(ctx)
-	if err != nil || r.NextAt == nil || r.NextAt.After(now) {
-		return 0, err
-	}
-	members, err := s.members(ctx, r, s.zone.DayOf(now))
-	if err != nil {
-		return 0, err
-	}
-	fired := 0
-	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		fired = 0
-		res := tx.Model(&model.Reminder{}).Where("id = ? AND next_at = ?", id, r.NextAt).Update("next_at", s.after(r, now))
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error
-		}
-		fired = 1
-		if now.Sub(*r.NextAt) > late || members.IsEmpty() {
-			return nil
-		}
-		m, err := Message(r)
+func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, r model.Reminder, m reach.Message) (model.Reminder, error) {
+	r.CreatedAt, r.UpdatedAt, r.Covered = s.Clock.Now(), s.Clock.Now(), ""
+	if r.ID != 0 {
+		old, err := get(tx, r.ID)
 		if err != nil {
-			return err
+			return r, err
 		}
-		_, err = s.reach.StartTx(ctx, tx, reach.RunSpec{
-			Source: Source, Slot: string(s.zone.DayOf(*r.NextAt)), Class: model.ClassMarketing, Message: m, Members: members,
-		})
-		return err
-	})
-	if errs.CodeOf(err) == errs.Duplicate { // the time was changed after today's had gone
-		err = s.skip(ctx, r, now)
+		r.Kind, r.Covered, r.CreatedAt = old.Kind, old.Covered, old.CreatedAt
+	} else if err := room(tx); err != nil {
+		return r, err
 	}
-	return fired, err
-}
-
-// skip leaves out a firing on a day that has had its reminder.
-func (s *Service) skip(ctx context.Context, r *model.Reminder, now time.Time) error {
-	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return tx.Model(&model.Reminder{}).Where("id = ? AND next_at = ?", id, r.NextAt).Update("next_at", s.after(r, now)).Error
-	})
-}
-
-// Due is the next firing; false if there is none.
-func (s *Service) Due(ctx context.Context) (time.Time, bool, error) {
-	r, err := s.Settings(ctx)
-	if err != nil || r.NextAt == nil {
-		return time.Time{}, false, err
-	}
-	return r.NextAt.UTC(), true, nil
-}
-
-// members are those who accepted the message, have a streak of at least the length up to yesterday, and have not checked in today.
-// It goes from the acceptances: they are few, and a member's days are found by key.
-func (s *Service) members(ctx context.Context, r *model.Reminder, today model.Day) (*roaring.Bitmap, error) {
-	m, err := Message(r)
+	next, err := s.check(ctx, tx, &r, &m)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	out := roaring.New()
-	if m.Subscribe == nil {
-		return out, nil
+	r.Message, r.NextAt = model.ToJSON(m), nil
+	if r.Enabled {
+		r.NextAt = &next
 	}
-	rows, err := s.db.Reader(ctx).Raw(`SELECT i.member_id FROM acceptances a JOIN identities i ON i.id = a.identity_id
-JOIN checkins c ON c.member_id = i.member_id AND c.day = ? AND c.streak >= ?
-WHERE a.template_id = ? AND a.accepted_count > 0 AND NOT EXISTS (SELECT 1 FROM checkins t WHERE t.member_id = i.member_id AND t.day = ?)`,
-		today.Add(-1), r.Streak, m.Subscribe.TemplateID, today).Rows()
-	if err != nil {
-		return nil, fmt.Errorf("reminder: members: %w", err)
+	if err := tx.Save(&r).Error; err != nil {
+		return r, fmt.Errorf("reminder: save: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var n uint32
-		if err := rows.Scan(&n); err != nil {
-			return nil, fmt.Errorf("reminder: members: %w", err)
-		}
-		out.Add(n)
-	}
-	return out, rows.Err()
+	return r, nil
 }
 
-// gone are those whom a reminder of the run would tell nothing now: they have checked in, or the day is over. They are locked.
-func (s *Service) gone(_ context.Context, tx *gorm.DB, run *model.Run, ids []int64) (map[int64]bool, error) {
-	day := model.Day(run.Slot)
-	out := map[int64]bool{}
-	if s.zone.DayOf(s.clock.Now()) != day {
-		for _, id := range ids {
-			out[id] = true
+func room(tx *gorm.DB) error {
+	var n int64
+	if err := tx.Model(&model.Reminder{}).Count(&n).Error; err != nil {
+		return fmt.Errorf("reminder: count: %w", err)
+	}
+	if n >= maxCount {
+		return errs.New(errs.LimitReached, "reminder.too_many", "limit", maxCount)
+	}
+	return nil
+}
+
+// check refuses what can never be meant; it returns the first firing.
+func (s *Service) check(ctx context.Context, tx *gorm.DB, r *model.Reminder, m *reach.Message) (next time.Time, err error) {
+	r.Name, r.Cron = strings.TrimSpace(r.Name), strings.TrimSpace(r.Cron)
+	k, ok := s.kinds[r.Kind]
+	if !ok {
+		return next, errs.Field("kind", "reminder.kind")
+	}
+	if r.Name == "" || utf8.RuneCountInString(r.Name) > maxName {
+		return next, errs.Field("name", "reminder.name", "limit", maxName)
+	}
+	line, err := clock.ParseCron(r.Cron, s.Zone)
+	if err != nil || len(r.Cron) > 64 {
+		return next, errs.Field("cron", "broadcast.cron_bad")
+	}
+	switch next = line.Next(s.Clock.Now()); {
+	case next.IsZero():
+		return next, errs.Field("cron", "broadcast.cron_never")
+	case k.class == model.ClassMarketing && s.Reach.Quiet(next):
+		return next, errs.Field("cron", "reminder.quiet")
+	}
+	if len(r.Condition) == 0 {
+		r.Condition = model.JSON("{}")
+	}
+	if err := k.check(ctx, tx, r); err != nil {
+		return next, err
+	}
+	if len(k.channels) == 1 {
+		m.Channels = k.channels
+	}
+	for _, c := range m.Channels {
+		if !slices.Contains(k.channels, c) {
+			return next, errs.Field("message.channels", "reach.unknown_channel", "channel", c)
 		}
-		return out, nil
 	}
-	var done []int64
-	if err := tx.Model(&model.Checkin{}).Where("member_id IN ? AND day = ?", ids, day).Pluck("member_id", &done).Error; err != nil {
-		return nil, fmt.Errorf("reminder: who has checked in: %w", err)
+	return next, reach.Validate(*m, k.variables...)
+}
+
+// days refuses a number of days beyond the bounds.
+func days(r *model.Reminder) error {
+	if r.Days < 1 || r.Days > maxDays {
+		return errs.Field("days", "reminder.days", "limit", maxDays)
 	}
-	for _, id := range done {
-		out[id] = true
+	return nil
+}
+
+// account refuses one that is not there; the points are meant by none.
+func account(tx *gorm.DB, r *model.Reminder) error {
+	if r.Account == "" {
+		r.Account = model.AccountPoints
 	}
-	return out, nil
+	var n int64
+	if err := tx.Model(&model.Account{}).Where("code = ?", r.Account).Count(&n).Error; err != nil {
+		return fmt.Errorf("reminder: account: %w", err)
+	}
+	if n == 0 {
+		return errs.Field("account", "ledger.account_unknown", "account", r.Account)
+	}
+	return nil
+}
+
+// Delete removes a reminder; what it has sent stays on record, and what waits is not sent.
+func (s *Service) Delete(ctx context.Context, id int64) error {
+	_, err := db.Do(ctx, s.DB, func(_ context.Context, tx *gorm.DB) (model.Reminder, error) {
+		r, err := get(tx, id)
+		if err != nil {
+			return model.Reminder{}, err
+		}
+		return *r, tx.Delete(&model.Reminder{}, id).Error
+	})
+	return err
 }

@@ -2,6 +2,7 @@ package reply_test
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -247,6 +248,15 @@ func TestClick(t *testing.T) {
 }
 
 // What follows a passive reply is sent at most once, and never outside the window.
+// deadly is a WeChat whose caller is killed once it took the message.
+type deadly struct{ reply.WeChat }
+
+func (d deadly) SendText(ctx context.Context, account, openid, text string) error {
+	_ = d.WeChat.SendText(ctx, account, openid, text)
+	runtime.Goexit()
+	return nil
+}
+
 func TestFollowing(t *testing.T) {
 	t.Parallel()
 	fault := func(w *apptest.World, path, kind string, times int) {
@@ -312,6 +322,26 @@ func TestFollowing(t *testing.T) {
 		})
 		w.Settle()
 		require.Equal(t, []string{"text 3"}, customs(w, p))
+	})
+
+	t.Run("ASecondDeathAtTheNextMessageSendsNothingTwiceEither", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		save(w, keyword(model.MatchExact, []string{"x"}, text("1"), text("2"), text("3"), text("4")))
+		p := follower(w)
+		write(w, p, "x")
+		dying := reply.New(reply.Deps{DB: w.DB, Clock: w.App.Clock, Media: w.Media, WeChat: deadly{w.WeChat}, Allowances: w.Reach})
+		for range 2 { // over 2, then over 3: WeChat took both
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = dying.Work(context.WithoutCancel(t.Context())) })
+			wg.Wait()
+			w.Tx(func(_ context.Context, tx *gorm.DB) error { // its lease runs out
+				return tx.Model(&model.ReplySend{}).Where("id > 0").Update("lease_till", w.At("2026-11-01 00:00:00")).Error
+			})
+		}
+		w.Settle()
+		require.Equal(t, []string{"text 2", "text 3", "text 4"}, customs(w, p))
+		require.Equal(t, []string{model.ReplyDone, "unknown"}, []string{sends(w)[0].State, sends(w)[0].Detail})
 	})
 
 	t.Run("TwoWorkersSendEachOnce", func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -19,11 +20,20 @@ func shanghai(t *testing.T, at string) time.Time {
 	return v.UTC()
 }
 
+// decideOne is what one rule gives, as match and decide find it.
+func decideOne(d *Definition, ev *model.Event, used map[use]int64) (o outcome) {
+	if !inWindow(d, ev.OccurredAt) {
+		return o
+	}
+	h := matched{&rule{id: 1, code: "one"}, &version{def: *d}}
+	return decide(&situation{ev: ev, data: condition.DataFields(ev.Data), hits: []matched{h}, used: used, zone: clock.Shanghai})[0]
+}
+
 // run decides one event after the other, with the counters kept, and returns the amounts and notes of the first line of each.
 func run(d *Definition, moments ...time.Time) (got []string) {
 	used := map[use]int64{}
 	for _, at := range moments {
-		out := decide(1, d, &model.Event{OccurredAt: at, Data: model.JSON(`{"n":4,"half":1.5,"minus":-3,"many":1000001,"streak":7}`)}, used, clock.Shanghai)
+		out := decideOne(d, &model.Event{OccurredAt: at, Data: model.JSON(`{"n":4,"half":1.5,"minus":-3,"many":1000000000001,"streak":7}`)}, used)
 		for k, n := range out.uses {
 			used[k] += n
 		}
@@ -31,7 +41,7 @@ func run(d *Definition, moments ...time.Time) (got []string) {
 		case 0:
 			got = append(got, "-")
 		default:
-			got = append(got, strings.TrimSpace(fmt.Sprint(out.lines[0].amount, " ", out.lines[0].note)))
+			got = append(got, strings.TrimSpace(fmt.Sprint(out.lines[0].base, " ", out.lines[0].note)))
 		}
 	}
 	return got
@@ -78,20 +88,20 @@ func TestDecide(t *testing.T) {
 			Grants: append(points(5), Spec{Kind: Fixed, Account: "growth", Amount: 2}),
 			Caps:   []Cap{{Period: Day, Account: "points", Amount: 3}},
 		}
-		out := decide(1, d, &model.Event{OccurredAt: shanghai(t, "2026-11-23 10:00:00")}, map[use]int64{}, clock.Shanghai)
+		out := decideOne(d, &model.Event{OccurredAt: shanghai(t, "2026-11-23 10:00:00")}, nil)
 		require.Len(t, out.lines, 2)
-		require.EqualValues(t, 3, out.lines[0].amount)
-		require.EqualValues(t, 2, out.lines[1].amount)
+		require.EqualValues(t, 3, out.lines[0].base)
+		require.EqualValues(t, 2, out.lines[1].base)
 		require.Empty(t, out.lines[1].note)
 	})
 
 	t.Run("TwoGrantsInOneAccountShareItsCap", func(t *testing.T) {
 		t.Parallel()
 		d := &Definition{Grants: append(points(5), points(5)...), Caps: []Cap{{Period: Day, Account: "points", Amount: 7}}}
-		out := decide(1, d, &model.Event{OccurredAt: shanghai(t, "2026-11-23 10:00:00")}, map[use]int64{}, clock.Shanghai)
-		require.EqualValues(t, 5, out.lines[0].amount)
-		require.EqualValues(t, 2, out.lines[1].amount)
-		require.Equal(t, map[use]int64{{1, "2026-11-23", "points"}: 7}, out.uses)
+		out := decideOne(d, &model.Event{OccurredAt: shanghai(t, "2026-11-23 10:00:00")}, nil)
+		require.EqualValues(t, 5, out.lines[0].base)
+		require.EqualValues(t, 2, out.lines[1].base)
+		require.Equal(t, map[use]int64{{ofRule, 1, "2026-11-23", "points"}: 7}, out.uses)
 	})
 
 	t.Run("TheWindowIsHalfOpen", func(t *testing.T) {

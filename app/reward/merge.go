@@ -25,7 +25,7 @@ func (s *Service) Part() member.Part {
 			if err := s.registeredTwice(ctx, tx, m); err != nil {
 				return err
 			}
-			rules, err := s.inForce(tx)
+			p, err := s.inForce(tx)
 			if err != nil {
 				return err
 			}
@@ -34,7 +34,7 @@ func (s *Service) Part() member.Part {
 				return err
 			}
 			for _, u := range uses {
-				if err := s.mergeUse(ctx, tx, m, rules, u); err != nil {
+				if err := s.mergeUse(ctx, tx, m, p.rules, u); err != nil {
 					return err
 				}
 			}
@@ -55,13 +55,12 @@ func (s *Service) registeredTwice(ctx context.Context, tx *gorm.DB, m member.Mer
 
 func (s *Service) mergeUse(ctx context.Context, tx *gorm.DB, m member.MergeOf, rules []*rule, u model.RuleUse) error {
 	var have []model.RuleUse
-	err := tx.Where("rule_id = ? AND member_id = ? AND period = ? AND account = ?", u.RuleID, m.Winner, u.Period, u.Account).Find(&have).Error
-	if err != nil {
+	row := u
+	row.MemberID = m.Winner
+	if err := counted(tx, row).Find(&have).Error; err != nil {
 		return err
 	}
 	if len(have) == 0 {
-		row := u
-		row.MemberID = m.Winner
 		_, err := db.Insert(tx, &row)
 		return err
 	}
@@ -72,13 +71,12 @@ func (s *Service) mergeUse(ctx context.Context, tx *gorm.DB, m member.MergeOf, r
 		}
 		sum = limit
 	}
-	return tx.Model(&model.RuleUse{}).Where("rule_id = ? AND member_id = ? AND period = ? AND account = ?", u.RuleID, m.Winner, u.Period, u.Account).
-		Update("used", sum).Error
+	return counted(tx, row).Update("used", sum).Error
 }
 
 // lifetimeTimes is how often the rule gives in a lifetime; 0 where u counts something else.
 func lifetimeTimes(rules []*rule, u model.RuleUse) int64 {
-	if u.Account != "" || u.Period != string(Lifetime) {
+	if u.SetID != 0 || u.Account != "" || u.Period != string(Lifetime) {
 		return 0
 	}
 	for _, r := range rules {
@@ -116,9 +114,9 @@ func (s *Service) TakeBackTx(ctx context.Context, tx *gorm.DB, m member.MergeOf,
 	return s.takeBack(ctx, tx, m, unreversed(tx).Where("event_id IN ?", events))
 }
 
-// unreversed are the earnings that stand.
+// unreversed are the earnings of which something stands.
 func unreversed(tx *gorm.DB) *gorm.DB {
-	return tx.Model(&model.Entry{}).Where("kind = ? AND NOT EXISTS (SELECT 1 FROM entries r WHERE r.reverses_id = entries.id)", model.EntryEarn)
+	return tx.Model(&model.Entry{}).Where("kind = ? AND delta + COALESCE((SELECT SUM(r.delta - r.shortfall) FROM entries r WHERE r.reverses_id = entries.id), 0) > 0", model.EntryEarn)
 }
 
 func (s *Service) takeBack(ctx context.Context, tx *gorm.DB, m member.MergeOf, earnings *gorm.DB) error {

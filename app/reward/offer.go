@@ -16,7 +16,7 @@ import (
 type Offer struct {
 	RuleID        int64
 	Name, Trigger string
-	Grants        []Spec // but tags: they are the operator's own business
+	Grants        []Spec // but tags, which are the operator's own business, and multipliers
 	Caps          []Room
 	Until         *time.Time
 }
@@ -25,6 +25,7 @@ type Offer struct {
 type Room struct {
 	Cap
 	Used int64
+	key  use
 }
 
 // Left is what remains of the cap.
@@ -33,19 +34,19 @@ func (r Room) Left() int64 { return max(0, r.Times+r.Amount-r.Used) } // one of 
 // Offers lists the rules that can give the member something at the moment, by priority: what is switched off, outside its window or meant
 // for others is not there.
 func (s *Service) Offers(ctx context.Context, tx *gorm.DB, memberID int64, at time.Time) ([]Offer, error) {
-	rules, err := s.inForce(tx)
+	p, err := s.inForce(tx)
 	if err != nil {
 		return nil, err
 	}
 	var offers []Offer
 	subject := &condition.Subject{MemberID: memberID, At: at, Cache: map[string]any{}}
-	for _, r := range rules {
+	for _, r := range p.rules {
 		v := r.at(at)
 		if v == nil || !v.Enabled || !inWindow(&v.def, at) {
 			continue
 		}
 		o := Offer{RuleID: r.id, Name: r.name, Trigger: v.Trigger, Until: v.def.Until}
-		o.Grants = slices.DeleteFunc(slices.Clone(v.def.Grants), func(g Spec) bool { return g.Kind == Tag })
+		o.Grants = slices.DeleteFunc(slices.Clone(v.def.Grants), func(g Spec) bool { return g.thing() || g.Kind == Multiply })
 		if len(o.Grants) == 0 {
 			continue
 		}
@@ -55,7 +56,11 @@ func (s *Service) Offers(ctx context.Context, tx *gorm.DB, memberID int64, at ti
 			continue
 		}
 		for _, c := range v.def.Caps {
-			o.Caps = append(o.Caps, Room{Cap: c})
+			o.Caps = append(o.Caps, Room{Cap: c, key: use{ofRule, r.id, c.Period.Key(s.zone, at), c.Account}})
+		}
+		for _, code := range v.def.CapSets {
+			c := capOf(p.sets[code])
+			o.Caps = append(o.Caps, Room{Cap: c, key: use{ofSet, p.sets[code].ID, c.Period.Key(s.zone, at), c.Account}})
 		}
 		offers = append(offers, o)
 	}
@@ -64,27 +69,24 @@ func (s *Service) Offers(ctx context.Context, tx *gorm.DB, memberID int64, at ti
 
 // fillRooms reads what the member used of the caps, in one statement.
 func (s *Service) fillRooms(tx *gorm.DB, memberID int64, at time.Time, offers []Offer) error {
-	var ids []int64
-	for _, o := range offers {
-		if len(o.Caps) > 0 {
-			ids = append(ids, o.RuleID)
-		}
-	}
-	if len(ids) == 0 {
+	if !slices.ContainsFunc(offers, func(o Offer) bool { return len(o.Caps) > 0 }) {
 		return nil
 	}
-	periods := []string{Day.Key(s.zone, at), Week.Key(s.zone, at), Month.Key(s.zone, at), Lifetime.Key(s.zone, at)}
+	periods := make([]string, len(Periods))
+	for i, p := range Periods {
+		periods[i] = p.Key(s.zone, at)
+	}
 	var rows []model.RuleUse
-	if err := tx.Where("rule_id IN ? AND member_id = ? AND period IN ?", ids, memberID, periods).Find(&rows).Error; err != nil {
+	if err := tx.Where("member_id = ? AND period IN ?", memberID, periods).Find(&rows).Error; err != nil {
 		return fmt.Errorf("reward: what is left: %w", err)
 	}
 	used := map[use]int64{}
 	for _, r := range rows {
-		used[use{r.RuleID, r.Period, r.Account}] = r.Used
+		used[useOf(r)] = r.Used
 	}
 	for _, o := range offers {
 		for i := range o.Caps {
-			o.Caps[i].Used = used[use{o.RuleID, o.Caps[i].Period.Key(s.zone, at), o.Caps[i].Account}]
+			o.Caps[i].Used = used[o.Caps[i].key]
 		}
 	}
 	return nil

@@ -19,11 +19,11 @@ import (
 	"github.com/siyu-scrm/siyu/templates"
 )
 
-const share = "behavior.share"
+const visit = "behavior.visit"
 
 func record(w *apptest.World, memberID int64, key string, at time.Time, data string) *event.Recorded {
 	w.T.Helper()
-	r, err := w.Events.Record(w.T.Context(), "shop", event.Behavior{MemberID: memberID, Action: "share", Key: key, OccurredAt: at, Data: model.JSON(data)}, w.LockMember)
+	r, err := w.Events.Record(w.T.Context(), "shop", event.Behavior{MemberID: memberID, Action: "visit", Key: key, OccurredAt: at, Data: model.JSON(data)}, w.LockMember)
 	require.NoError(w.T, err)
 	return r
 }
@@ -39,12 +39,12 @@ func TestCaps(t *testing.T) {
 			t.Parallel()
 			w := apptest.New(t)
 			alice, bob := w.Joined("alice"), w.Joined("bob")
-			w.Rule("share", share, apptest.Earns(5, caps))
+			w.Rule("visit", visit, apptest.Earns(5, caps))
 			var wg sync.WaitGroup
 			for i := range 20 {
 				for _, id := range []int64{alice, bob} {
 					wg.Go(func() {
-						if err := w.Behave(id, "share", fmt.Sprint(id, "/", i), apptest.Start); err != nil {
+						if err := w.Behave(id, "visit", fmt.Sprint(id, "/", i), apptest.Start); err != nil {
 							t.Errorf("Behave: %v", err)
 						}
 					})
@@ -61,7 +61,7 @@ func TestCaps(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		w.Rule("share", share, apptest.Earns(5, `[{"period":"day","account":"points","amount":7}]`))
+		w.Rule("visit", visit, apptest.Earns(5, `[{"period":"day","account":"points","amount":7}]`))
 		require.Empty(t, record(w, alice, "1", w.Now(), "{}").Grants[0].Note)
 		second := record(w, alice, "2", w.Now(), "{}").Grants[0]
 		require.EqualValues(t, 2, second.Amount)
@@ -80,7 +80,7 @@ func TestCaps(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		w.Rule("share", share, apptest.Earns(5, `[{"period":"day","times":1}]`))
+		w.Rule("visit", visit, apptest.Earns(5, `[{"period":"day","times":1}]`))
 		w.Set("2026-11-24 00:00:01")
 		require.EqualValues(t, 5, record(w, alice, "1", w.Now(), "{}").Grants[0].Amount)
 		require.EqualValues(t, 5, record(w, alice, "2", w.At("2026-11-23 23:59:59"), "{}").Grants[0].Amount)
@@ -94,7 +94,7 @@ func TestWhoEarns(t *testing.T) {
 	t.Run("OnlyMembersAndOnlySinceTheyAre", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
-		w.Rule("share", share, apptest.Earns(5, ""))
+		w.Rule("visit", visit, apptest.Earns(5, ""))
 		bob := w.Touched("oa", "bob")
 		require.Empty(t, record(w, bob, "1", w.Now(), "{}").Grants)
 		w.Advance(time.Hour)
@@ -109,7 +109,7 @@ func TestWhoEarns(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice, x := w.Joined("alice"), w.Tag(tag.Value, "x")
-		w.Rule("share", share, fmt.Sprintf(`{"grants":[{"kind":"fixed","account":"points","amount":5},{"kind":"fixed","account":"growth","amount":1},
+		w.Rule("visit", visit, fmt.Sprintf(`{"grants":[{"kind":"fixed","account":"points","amount":5},{"kind":"fixed","account":"growth","amount":1},
 			{"kind":"per_unit","account":"experience","amount":2,"field":"minutes"},{"kind":"tag","tag_id":"%d"}]}`, x))
 		grants := record(w, alice, "1", w.Now(), `{"minutes":10}`).Grants
 		require.Len(t, grants, 4)
@@ -130,7 +130,7 @@ func TestWhoEarns(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		w.Rule("third", share, `{"condition":{"leaf":"did","event":"behavior.share","op":"eq","count":3,"window":"1d"},"grants":[{"kind":"fixed","account":"points","amount":5}]}`)
+		w.Rule("third", visit, `{"condition":{"leaf":"did","event":"behavior.visit","op":"eq","count":3,"window":"1d"},"grants":[{"kind":"fixed","account":"points","amount":5}]}`)
 		for i := range 4 {
 			w.Advance(time.Second)
 			record(w, alice, fmt.Sprint(i), w.Now(), "{}")
@@ -142,8 +142,8 @@ func TestWhoEarns(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		w.Rule("low", share, `{"priority":1,"grants":[{"kind":"fixed","account":"points","amount":1}]}`)
-		w.Rule("high", share, `{"priority":2,"grants":[{"kind":"fixed","account":"points","amount":2}]}`)
+		w.Rule("low", visit, `{"priority":1,"grants":[{"kind":"fixed","account":"points","amount":1}]}`)
+		w.Rule("high", visit, `{"priority":2,"grants":[{"kind":"fixed","account":"points","amount":2}]}`)
 		grants := record(w, alice, "1", w.Now(), "{}").Grants
 		require.Equal(t, "high", grants[0].Rule)
 		require.Equal(t, "low", grants[1].Rule)
@@ -157,8 +157,8 @@ func TestVersions(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		alice := w.Joined("alice")
-		r := w.Rule("share", share, apptest.Earns(5, ""))
-		in := reward.Input{ID: r.ID, Name: "share", Enabled: true, Trigger: share, Definition: r.Definition}
+		r := w.Rule("visit", visit, apptest.Earns(5, ""))
+		in := reward.Input{ID: r.ID, Name: "visit", Enabled: true, Trigger: visit, Definition: r.Definition}
 		in.Definition.Grants = []reward.Spec{{Kind: reward.Fixed, Account: "points", Amount: 8}}
 		w.Advance(time.Hour)
 		changed := w.Now()
@@ -186,7 +186,7 @@ func TestVersions(t *testing.T) {
 		w := apptest.New(t)
 		alice := w.Joined("alice")
 		w.Advance(time.Hour)
-		w.Rule("share", share, apptest.Earns(5, ""))
+		w.Rule("visit", visit, apptest.Earns(5, ""))
 		require.Empty(t, record(w, alice, "1", w.Now().Add(-time.Second), "{}").Grants)
 	})
 
@@ -197,14 +197,14 @@ func TestVersions(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {
-				in := reward.Input{Code: fmt.Sprint("r", i), Name: "r", Enabled: true, Trigger: share}
+				in := reward.Input{Code: fmt.Sprint("r", i), Name: "r", Enabled: true, Trigger: visit}
 				in.Definition.Grants = []reward.Spec{{Kind: reward.Fixed, Account: "points", Amount: 1}}
 				if _, err := w.Rewards.Save(t.Context(), in, templates.Chinese); err != nil {
 					t.Errorf("Save: %v", err)
 				}
 			})
 			wg.Go(func() {
-				if err := w.Behave(alice, "share", fmt.Sprint(i), apptest.Start); err != nil {
+				if err := w.Behave(alice, "visit", fmt.Sprint(i), apptest.Start); err != nil {
 					t.Errorf("Behave: %v", err)
 				}
 			})
@@ -216,11 +216,11 @@ func TestVersions(t *testing.T) {
 	t.Run("TwoWhoSaveAtOnceDoNotOverwriteEachOther", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
-		r := w.Rule("share", share, apptest.Earns(5, ""))
+		r := w.Rule("visit", visit, apptest.Earns(5, ""))
 		var wg sync.WaitGroup
 		for range 6 {
 			wg.Go(func() {
-				_, err := w.Rewards.Save(t.Context(), reward.Input{ID: r.ID, Name: "n", Enabled: true, Trigger: share, Definition: r.Definition}, templates.Chinese)
+				_, err := w.Rewards.Save(t.Context(), reward.Input{ID: r.ID, Name: "n", Enabled: true, Trigger: visit, Definition: r.Definition}, templates.Chinese)
 				if code := errs.CodeOf(err); err != nil && code != errs.Conflict {
 					t.Errorf("Save: %v", err)
 				}
@@ -246,7 +246,7 @@ func TestSave(t *testing.T) {
 		"grants[0].table[0]":    {`{"grants":[{"kind":"streak","account":"points","table":[{"days":0,"amount":5}]}]}`, `{"grants":[{"kind":"streak","account":"points","table":[{"days":7,"amount":-5}]}]}`},
 		"grants[0].table[1]":    {`{"grants":[{"kind":"streak","account":"points","table":[{"days":7,"amount":5},{"days":7,"amount":9}]}]}`},
 		"grants[0].tag_id":      {`{"grants":[{"kind":"tag","tag_id":"999"}]}`, `{"grants":[{"kind":"tag"}]}`},
-		"caps[0].period":        {apptest.Earns(5, `[{"period":"year","times":1}]`)},
+		"caps[0].period":        {apptest.Earns(5, `[{"period":"hour","times":1}]`)},
 		"caps[0]":               {apptest.Earns(5, `[{"period":"day"}]`), apptest.Earns(5, `[{"period":"day","times":-1}]`), apptest.Earns(5, `[{"period":"day","times":1,"account":"points","amount":5}]`)},
 		"caps[0].account":       {apptest.Earns(5, `[{"period":"day","account":"gold","amount":5}]`), apptest.Earns(5, `[{"period":"day","account":"points","amount":-5}]`)},
 		"until":                 {`{"from":"2026-11-30T00:00:00+08:00","until":"2026-11-30T00:00:00+08:00","grants":[{"kind":"fixed","account":"points","amount":5}]}`},
@@ -254,7 +254,7 @@ func TestSave(t *testing.T) {
 		"condition.all[0].leaf": {`{"condition":{"all":[{"leaf":"weather"}]},"grants":[{"kind":"fixed","account":"points","amount":5}]}`},
 	} {
 		for _, d := range definitions {
-			in := reward.Input{Code: "r", Name: "r", Enabled: true, Trigger: share}
+			in := reward.Input{Code: "r", Name: "r", Enabled: true, Trigger: visit}
 			require.NoError(t, json.Unmarshal([]byte(d), &in.Definition), d)
 			_, err := w.Rewards.Save(t.Context(), in, templates.Chinese)
 			var e *errs.Error
@@ -263,7 +263,7 @@ func TestSave(t *testing.T) {
 			require.Equal(t, field, e.Args["field"], d)
 		}
 	}
-	good := reward.Input{Code: "r", Name: "r", Enabled: true, Trigger: share, Definition: reward.Definition{Grants: []reward.Spec{{Kind: reward.Fixed, Account: "points", Amount: 5}}}}
+	good := reward.Input{Code: "r", Name: "r", Enabled: true, Trigger: visit, Definition: reward.Definition{Grants: []reward.Spec{{Kind: reward.Fixed, Account: "points", Amount: 5}}}}
 	for field, change := range map[string]func(*reward.Input){
 		"trigger": func(in *reward.Input) { in.Trigger = "moon.landing" },
 		"code":    func(in *reward.Input) { in.Code = "Not OK" },

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,11 +17,13 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/app/work"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -31,26 +34,31 @@ type Service struct {
 	db         *db.DB
 	clock      clock.Clock
 	zone       clock.Zone
+	works      *work.Service
 	conditions *condition.Registry
 	book       *ledger.Book
 	tags       *tag.Service
+	coupons    *coupon.Service
 
-	mu       sync.Mutex
-	revision int64
-	loaded   bool
-	rules    []*rule
+	mu        sync.Mutex
+	revision  int64
+	programme *programme // nil before the first look
 }
 
 // New returns the service. Its follower is registered by the app.
-func New(d *db.DB, c clock.Clock, z clock.Zone, conditions *condition.Registry, book *ledger.Book, tags *tag.Service) *Service {
-	return &Service{db: d, clock: c, zone: z, conditions: conditions, book: book, tags: tags}
+func New(
+	d *db.DB, c clock.Clock, z clock.Zone, works *work.Service, conditions *condition.Registry, book *ledger.Book, tags *tag.Service, coupons *coupon.Service,
+) *Service {
+	s := &Service{db: d, clock: c, zone: z, works: works, conditions: conditions, book: book, tags: tags, coupons: coupons}
+	works.Register(KindBacktest, s.backtest)
+	return s
 }
 
 // rule is a rule with every version, newest first.
 type rule struct {
-	id       int64
-	name     string
-	versions []version
+	id         int64
+	code, name string
+	versions   []version
 }
 
 type version struct {
@@ -68,26 +76,69 @@ func (r *rule) at(t time.Time) *version {
 	return nil
 }
 
-// inForce returns the rules by priority, reloading them where another process changed them.
-func (s *Service) inForce(tx *gorm.DB) ([]*rule, error) {
+// programme is every rule and setting, as of one revision.
+type programme struct {
+	rules     []*rule // by priority
+	byTrigger map[string][]*rule
+	settings  []model.RewardSetting // newest first
+	sets      map[string]model.CapSet
+}
+
+// Triggers that are no kinds of events.
+const (
+	AnyOrder = "order" // an order, whether the member was known when he paid or claimed it
+	AnyEvent = "*"     // every event: for multipliers only
+)
+
+// concerned gives the rules that may grant for the event, in the version of its time: switched on and in their window.
+func (p *programme) concerned(ev *model.Event) iter.Seq[matched] {
+	triggers := []string{ev.Kind, AnyEvent}
+	if ev.Order() {
+		triggers = append(triggers, AnyOrder)
+	}
+	return func(yield func(matched) bool) {
+		for _, t := range triggers {
+			for _, r := range p.byTrigger[t] {
+				v := r.at(ev.OccurredAt)
+				if v != nil && v.Enabled && v.Trigger == t && inWindow(&v.def, ev.OccurredAt) && !yield(matched{r, v}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// inForce returns the programme, reloading it where another process changed it.
+func (s *Service) inForce(tx *gorm.DB) (*programme, error) {
 	rev, err := db.Revision(tx, revision)
 	if err != nil {
 		return nil, fmt.Errorf("reward: revision: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded && s.revision == rev {
-		return s.rules, nil
+	if s.programme != nil && s.revision == rev {
+		return s.programme, nil
 	}
-	rules, err := load(tx)
+	p, err := load(tx)
 	if err != nil {
 		return nil, err
 	}
-	s.rules, s.revision, s.loaded = rules, rev, true
-	return rules, nil
+	s.programme, s.revision = p, rev
+	return p, nil
 }
 
-func load(tx *gorm.DB) ([]*rule, error) {
+func load(tx *gorm.DB) (*programme, error) {
+	p := &programme{byTrigger: map[string][]*rule{}, sets: map[string]model.CapSet{}}
+	if err := tx.Order("id DESC").Find(&p.settings).Error; err != nil {
+		return nil, fmt.Errorf("reward: settings: %w", err)
+	}
+	var sets []model.CapSet
+	if err := tx.Find(&sets).Error; err != nil {
+		return nil, fmt.Errorf("reward: cap sets: %w", err)
+	}
+	for _, set := range sets {
+		p.sets[set.Code] = set
+	}
 	var rows []model.PointRule
 	if err := tx.Order("id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("reward: rules: %w", err)
@@ -97,11 +148,10 @@ func load(tx *gorm.DB) ([]*rule, error) {
 		return nil, fmt.Errorf("reward: versions: %w", err)
 	}
 	byID := map[int64]*rule{}
-	rules := make([]*rule, 0, len(rows))
 	for _, row := range rows {
-		r := &rule{id: row.ID, name: row.Name}
+		r := &rule{id: row.ID, code: row.Code, name: row.Name}
 		byID[row.ID] = r
-		rules = append(rules, r)
+		p.rules = append(p.rules, r)
 	}
 	for _, v := range versions {
 		var d Definition
@@ -110,13 +160,16 @@ func load(tx *gorm.DB) ([]*rule, error) {
 		}
 		if r := byID[v.RuleID]; r != nil { // nil: saved since the rules were read; the revision says so at the next look
 			r.versions = append(r.versions, version{v, d})
+			if !slices.Contains(p.byTrigger[v.Trigger], r) {
+				p.byTrigger[v.Trigger] = append(p.byTrigger[v.Trigger], r)
+			}
 		}
 	}
-	rules = slices.DeleteFunc(rules, func(r *rule) bool { return len(r.versions) == 0 })
-	slices.SortStableFunc(rules, func(a, b *rule) int {
+	p.rules = slices.DeleteFunc(p.rules, func(r *rule) bool { return len(r.versions) == 0 })
+	slices.SortStableFunc(p.rules, func(a, b *rule) int {
 		return cmp.Or(-cmp.Compare(a.versions[0].def.Priority, b.versions[0].def.Priority), cmp.Compare(a.id, b.id))
 	})
-	return rules, nil
+	return p, nil
 }
 
 // Input is what an operator writes.
@@ -134,30 +187,43 @@ type Rule struct {
 	Trigger    string     `json:"trigger"`
 	Definition Definition `json:"definition"`
 	Sentence   string     `json:"sentence"`
+	Spent      *Spent     `json:"spent,omitempty"` // nil: no budget
 }
 
 var code = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
 
 // Save makes a rule or a new version of one. Events that happened before now keep the version of their time.
 func (s *Service) Save(ctx context.Context, in Input, lang string) (*Rule, error) {
-	in.Name = strings.TrimSpace(in.Name)
-	if n := utf8.RuneCountInString(in.Name); n == 0 || n > 64 {
-		return nil, errs.Field("name", "reward.name", "limit", 64)
-	}
 	if in.ID == 0 && !code.MatchString(in.Code) {
 		return nil, errs.Field("code", "reward.code")
 	}
-	if !event.Known(in.Trigger) {
-		return nil, errs.Field("trigger", "event.unknown_kind", "kind", in.Trigger)
+	if err := s.checkInput(&in); err != nil {
+		return nil, err
 	}
 	out, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (Rule, error) { return s.saveTx(ctx, tx, in, lang) })
 	return &out, err
 }
 
-func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Input, lang string) (r Rule, err error) {
-	if i := slices.IndexFunc(in.Definition.Grants, func(g Spec) bool { return g.Kind == Tag }); i >= 0 && in.Trigger == model.EventTag {
-		return r, errs.Field(fmt.Sprintf("grants[%d].kind", i), "reward.tag_on_tag") // it could wait for itself
+// checkInput refuses what needs no table to be refused.
+func (s *Service) checkInput(in *Input) error {
+	in.Name = strings.TrimSpace(in.Name)
+	if n := utf8.RuneCountInString(in.Name); n == 0 || n > 64 {
+		return errs.Field("name", "reward.name", "limit", 64)
 	}
+	if err := refuseForbidden(in.Trigger, in.Definition.Condition); err != nil {
+		return err
+	}
+	multiplies := in.Definition.multiplier() != nil
+	if !event.Known(in.Trigger) && in.Trigger != AnyOrder && (in.Trigger != AnyEvent || !multiplies) {
+		return errs.Field("trigger", "event.unknown_kind", "kind", in.Trigger)
+	}
+	if i := slices.IndexFunc(in.Definition.Grants, func(g Spec) bool { return g.Kind == Tag }); i >= 0 && in.Trigger == model.EventTag {
+		return errs.Field(fmt.Sprintf("grants[%d].kind", i), "reward.tag_on_tag") // it could wait for itself
+	}
+	return nil
+}
+
+func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Input, lang string) (r Rule, err error) {
 	if err := s.checkTx(ctx, tx, &in.Definition); err != nil {
 		return r, err
 	}
@@ -200,18 +266,35 @@ func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Input, lang string
 		return r, fmt.Errorf("reward: save: %w", err)
 	}
 	sentence, err := s.sentence(ctx, tx, lang, in.Trigger, &in.Definition)
-	return Rule{row, in.Trigger, in.Definition, sentence}, err
+	if err != nil {
+		return r, err
+	}
+	spent, err := s.spent(tx, row.ID, in.Definition.Budget, now)
+	return Rule{row, in.Trigger, in.Definition, sentence, spent}, err
 }
 
 func (s *Service) checkTx(ctx context.Context, tx *gorm.DB, d *Definition) error {
-	var accounts []string
-	if err := tx.Model(&model.Account{}).Order("position").Pluck("code", &accounts).Error; err != nil {
-		return fmt.Errorf("reward: accounts: %w", err)
+	accounts, err := accountCodes(tx)
+	if err != nil {
+		return err
 	}
 	if err := d.check(accounts); err != nil {
 		return err
 	}
+	if err := checkSets(tx, d.CapSets); err != nil {
+		return err
+	}
 	for i, g := range d.Grants {
+		if err := checkRules(tx, fmt.Sprintf("grants[%d].rules", i), g.Rules); err != nil {
+			return err
+		}
+		if g.Kind == Coupon {
+			if _, err := coupon.Get(tx, g.CouponID); errs.CodeOf(err) == errs.NotFound {
+				return errs.Field(fmt.Sprintf("grants[%d].coupon_id", i), "coupon.not_found")
+			} else if err != nil {
+				return err
+			}
+		}
 		if g.Kind != Tag {
 			continue
 		}
@@ -222,6 +305,20 @@ func (s *Service) checkTx(ctx context.Context, tx *gorm.DB, d *Definition) error
 		}
 	}
 	return s.conditions.Check(ctx, tx, d.Condition)
+}
+
+// checkRules refuses codes that name no rule.
+func checkRules(tx *gorm.DB, at string, codes []string) error {
+	for _, c := range codes {
+		var n int64
+		if err := tx.Model(&model.PointRule{}).Where("code = ?", c).Count(&n).Error; err != nil {
+			return fmt.Errorf("reward: rules of a multiplier: %w", err)
+		}
+		if n == 0 {
+			return errs.Field(at, "reward.rule_unknown", "code", c)
+		}
+	}
+	return nil
 }
 
 // List lists the rules as they are now, with their sentences.
@@ -264,7 +361,11 @@ func (s *Service) view(ctx context.Context, tx *gorm.DB, lang string, row model.
 		return nil, fmt.Errorf("reward: rule %d: %w", row.ID, err)
 	}
 	sentence, err := s.sentence(ctx, tx, lang, v.Trigger, &d)
-	return &Rule{row, v.Trigger, d, sentence}, err
+	if err != nil {
+		return nil, err
+	}
+	spent, err := s.spent(tx, row.ID, d.Budget, s.clock.Now())
+	return &Rule{row, v.Trigger, d, sentence, spent}, err
 }
 
 // Names gives the names of rules, for ledger lines.

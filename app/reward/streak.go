@@ -80,11 +80,11 @@ func (s *Service) StreaksGrewTx(ctx context.Context, tx *gorm.DB, source string,
 	if err != nil {
 		return nil, err
 	}
-	rules, err := s.inForce(tx)
+	p, err := s.inForce(tx)
 	if err != nil {
 		return nil, err
 	}
-	earned, err := earnedByStreaks(tx, rules, events)
+	earned, err := earnedByStreaks(tx, p.rules, events)
 	if err != nil {
 		return nil, err
 	}
@@ -96,14 +96,14 @@ func (s *Service) StreaksGrewTx(ctx context.Context, tx *gorm.DB, source string,
 			return nil, fmt.Errorf("reward: event %s %s is not there", source, day.Key)
 		}
 		open := map[tableLine]bool{} // lines that this day reaches and that its round has not earned
-		for _, l := range linesAt(rules, ev, int64(day.Streak)) {
+		for _, l := range linesAt(p.rules, ev, int64(day.Streak)) {
 			want[l]++
 			open[l] = earned[l] < want[l]
 		}
 		if !day.Grew || len(open) == 0 {
 			continue
 		}
-		got, err := s.streakGrewTx(ctx, tx, rules, *ev, day.Streak, func(l tableLine) bool { return open[l] })
+		got, err := s.streakGrewTx(ctx, tx, p, *ev, day.Streak, func(l tableLine) bool { return open[l] })
 		if err != nil {
 			return nil, err
 		}
@@ -176,7 +176,7 @@ func earnedByStreaks(tx *gorm.DB, rules []*rule, events map[string]*model.Event)
 			index, _ := strconv.Atoi(m[1])
 			n, _ := strconv.ParseInt(m[2], 10, 64)
 			if m[2] == "" {
-				n = number(ev, "streak")
+				n = number(condition.DataFields(ev.Data), "streak")
 			}
 			if g := grantAt(rules, e.RuleID, index, ev); g != nil {
 				earned[tableLine{e.RuleID, index, g.place(n)}]++
@@ -200,44 +200,26 @@ func grantAt(rules []*rule, id int64, index int, ev *model.Event) *Spec {
 }
 
 // streakGrewTx grants what the open lines of streak tables give for an event whose streak is longer than was known.
-func (s *Service) streakGrewTx(ctx context.Context, tx *gorm.DB, rules []*rule, ev model.Event, streak int, open func(tableLine) bool) ([]event.Grant, error) {
+func (s *Service) streakGrewTx(ctx context.Context, tx *gorm.DB, p *programme, ev model.Event, streak int, open func(tableLine) bool) ([]event.Grant, error) {
 	data := condition.DataFields(ev.Data)
 	data["streak"] = streak
 	ev.Data = model.ToJSON(data)
-	hits, err := s.match(ctx, tx, rules, &ev)
+	hits, err := s.match(ctx, tx, p, &ev)
 	if err != nil {
 		return nil, err
 	}
-	used, err := usedBy(tx, ev.MemberID, hits)
-	if err != nil {
-		return nil, err
-	}
-	var grants []event.Grant
-	for _, h := range hits {
-		def := h.v.def
-		def.Caps = slices.DeleteFunc(slices.Clone(def.Caps), func(c Cap) bool { return c.Times > 0 })
-		def.Grants = slices.Clone(def.Grants)
-		for i := range def.Grants {
-			if g := &def.Grants[i]; g.Kind != Streak || !open(tableLine{h.rule.id, i, g.place(int64(streak))}) {
+	for i := range hits {
+		v := *hits[i].v
+		v.def.Caps = slices.DeleteFunc(slices.Clone(v.def.Caps), func(c Cap) bool { return c.Times > 0 })
+		v.def.CapSets = slices.DeleteFunc(slices.Clone(v.def.CapSets), func(code string) bool { return p.sets[code].Times > 0 })
+		v.def.Grants = slices.Clone(v.def.Grants)
+		for j := range v.def.Grants {
+			if g := &v.def.Grants[j]; g.Kind != Streak || !open(tableLine{hits[i].rule.id, j, g.place(int64(streak))}) {
 				*g = Spec{} // gives nothing
 			}
 		}
-		out := decide(h.rule.id, &def, &ev, used, s.zone)
-		for _, l := range out.lines {
-			if l.amount == 0 {
-				continue
-			}
-			p := posting(&ev, h, l)
-			p.Key = fmt.Sprintf("%s:streak:%d", p.Key, streak) // a shorter streak of that day may have earned before
-			entry, err := s.book.PostTx(ctx, tx, p)
-			if err != nil {
-				return nil, err
-			}
-			grants = append(grants, event.Grant{Account: l.spec.Account, Amount: l.amount, Balance: entry.Balance, RuleID: h.rule.id, Rule: h.rule.name, Bonus: true, Note: l.note})
-		}
-		if err := s.store(tx, ev.MemberID, used, out.uses); err != nil {
-			return nil, err
-		}
+		hits[i].v = &v
 	}
-	return grants, nil
+	grants, err := s.grantTx(ctx, tx, p, &ev, hits, fmt.Sprint(":streak:", streak)) // a shorter streak of that day may have earned before
+	return slices.DeleteFunc(grants, func(g event.Grant) bool { return g.Amount == 0 }), err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -20,6 +22,7 @@ const window = 256
 // live siyu. What the entries alone cannot tell is held to what they can: an event that gave only tags, or nothing because of
 // another cap, counts as a time and leaves no entry, and a merge cuts what is given so many times in a lifetime.
 func Verify(ctx context.Context, d *db.DB, z clock.Zone, report func(ledger.Mismatch)) error {
+	budgets := map[use]int64{}
 	for from, more := int64(0), true; more; {
 		err := d.Snapshot(ctx, func(tx *gorm.DB) error {
 			var ids []int64
@@ -28,17 +31,20 @@ func Verify(ctx context.Context, d *db.DB, z clock.Zone, report func(ledger.Mism
 				return err
 			}
 			from = ids[len(ids)-1]
-			v := &verifier{tx: tx, zone: z, report: report, found: map[counter]*tally{}}
+			v := &verifier{tx: tx, zone: z, report: report, budgets: budgets, found: map[counter]*tally{}}
 			return v.verify(ids)
 		})
 		if err != nil {
 			return fmt.Errorf("reward: verify: %w", err)
 		}
 	}
+	if err := verifyBudgets(ctx, d, z, budgets, report); err != nil {
+		return fmt.Errorf("reward: verify: %w", err)
+	}
 	var strays []model.RuleUse
 	err := d.Reader(ctx).Where("member_id NOT IN (SELECT id FROM members WHERE merged_into IS NULL)").Limit(100).Find(&strays).Error
 	for _, u := range strays {
-		differ(report, counter{u.MemberID, use{u.RuleID, u.Period, u.Account}}, "no row of one who is not there", fmt.Sprint(u.Used))
+		differ(report, counter{u.MemberID, useOf(u)}, "no row of one who is not there", fmt.Sprint(u.Used))
 	}
 	return err
 }
@@ -52,7 +58,7 @@ type counter struct {
 // tally is what the entries say of a counter.
 type tally struct {
 	amount int64
-	events map[int64]bool
+	events map[[2]int64]bool
 	loose  bool // the entries do not tell all
 }
 
@@ -61,7 +67,10 @@ type verifier struct {
 	zone   clock.Zone
 	report func(ledger.Mismatch)
 	defs   map[int64]map[int]*Definition
-	found  map[counter]*tally
+	sets   map[string]model.CapSet
+	// budgets adds up what was given to all members.
+	budgets map[use]int64
+	found   map[counter]*tally
 }
 
 func (v *verifier) verify(members []int64) error {
@@ -82,7 +91,12 @@ func (v *verifier) verify(members []int64) error {
 		return err
 	}
 	for i := range entries {
-		v.add(root[entries[i].MemberID], &entries[i])
+		if !strings.Contains(entries[i].Key, adjusted) {
+			v.add(root[entries[i].MemberID], &entries[i])
+		}
+	}
+	if err := v.grew(members); err != nil {
+		return err
 	}
 	var uses []model.RuleUse
 	if err := v.tx.Where("member_id IN ?", members).Find(&uses).Error; err != nil {
@@ -123,6 +137,14 @@ func (v *verifier) definitions() error {
 	if err := v.tx.Find(&rows).Error; err != nil {
 		return err
 	}
+	var sets []model.CapSet
+	if err := v.tx.Find(&sets).Error; err != nil {
+		return err
+	}
+	v.sets = map[string]model.CapSet{}
+	for _, s := range sets {
+		v.sets[s.Code] = s
+	}
 	v.defs = map[int64]map[int]*Definition{}
 	for _, row := range rows {
 		d := &Definition{}
@@ -137,40 +159,89 @@ func (v *verifier) definitions() error {
 	return nil
 }
 
-// add counts an entry for every cap of the version that gave it, each counter once.
+// grew adds what corrections of orders granted beyond what was granted at first: the caps count the most that it ever was.
+func (v *verifier) grew(members []int64) error {
+	var rows []struct {
+		model.RuleGrant
+		MemberID   int64
+		OccurredAt time.Time
+	}
+	err := v.tx.Model(&model.RuleGrant{}).Select("rule_grants.*, events.member_id, events.occurred_at").Joins("JOIN events ON events.id = rule_grants.event_id").
+		Where("events.member_id IN ? AND rule_grants.peak > rule_grants.granted", members).Find(&rows).Error
+	for _, r := range rows {
+		v.add(r.MemberID, &model.Entry{
+			Account: r.Account, Delta: r.Peak - r.Granted, RuleID: r.RuleID, RuleVersion: r.RuleVersion, EventID: r.EventID, OccurredAt: r.OccurredAt,
+		})
+	}
+	return err
+}
+
+// add counts an entry for every cap of the version that gave it, each counter once. One without a key counts no time.
 func (v *verifier) add(member int64, e *model.Entry) {
 	d := v.defs[e.RuleID][e.RuleVersion]
 	if d == nil {
 		return
 	}
 	seen := map[use]bool{}
-	for _, c := range d.Caps {
-		k := use{e.RuleID, c.Period.Key(v.zone, e.OccurredAt), c.Account}
-		if seen[k] || c.Account != "" && c.Account != e.Account || c.Account == "" && grown(e.Key) {
+	for _, c := range v.caps(e.RuleID, d) {
+		k := use{c.of, c.id, c.Period.Key(v.zone, e.OccurredAt), c.Account}
+		if seen[k] || c.Account != "" && c.Account != e.Account || c.Account == "" && (grown(e.Key) || e.Key == "") {
 			continue
 		}
 		seen[k] = true
+		if k.of == ofBudget {
+			v.budgets[k] += e.Delta
+			continue
+		}
 		t := v.tally(counter{member, k})
 		t.amount += e.Delta
-		t.events[e.EventID] = true
+		t.events[[2]int64{e.EventID, e.RuleID}] = true
 	}
+}
+
+// scoped is a cap and what it is over.
+type scoped struct {
+	Cap
+	of scope
+	id int64
+}
+
+// caps are those that bound what the version of a rule gave.
+func (v *verifier) caps(rule int64, d *Definition) (caps []scoped) {
+	for _, c := range d.Caps {
+		caps = append(caps, scoped{c, ofRule, rule})
+	}
+	for _, code := range d.CapSets {
+		set := v.sets[code]
+		caps = append(caps, scoped{capOf(set), ofSet, set.ID})
+	}
+	if b := d.Budget; b != nil {
+		caps = append(caps, scoped{Cap{Period: b.Period, Account: b.Account, Amount: b.Amount}, ofBudget, rule})
+	}
+	return caps
 }
 
 func (v *verifier) tally(k counter) *tally {
 	t := v.found[k]
 	if t == nil {
-		t = &tally{events: map[int64]bool{}, loose: k.use.account == "" && v.silent(k.use.rule)}
+		t = &tally{events: map[[2]int64]bool{}, loose: k.use.account == "" && v.silent(k.use)}
 		v.found[k] = t
 	}
 	return t
 }
 
-// silent reports a rule that may act without an entry.
-func (v *verifier) silent(rule int64) bool {
-	for _, d := range v.defs[rule] {
-		tags := slices.ContainsFunc(d.Grants, func(s Spec) bool { return s.Kind == Tag })
-		if tags || slices.ContainsFunc(d.Caps, func(c Cap) bool { return c.Account != "" }) {
-			return true
+// silent reports a counter of times of a rule, or of a set with a rule, that may act without an entry.
+func (v *verifier) silent(k use) bool {
+	for rule, versions := range v.defs {
+		for _, d := range versions {
+			caps := v.caps(rule, d)
+			if !slices.ContainsFunc(caps, func(c scoped) bool { return c.of == k.of && c.id == k.id }) {
+				continue
+			}
+			wordless := slices.ContainsFunc(d.Grants, func(s Spec) bool { return s.Account == "" })
+			if wordless || slices.ContainsFunc(caps, func(c scoped) bool { return c.Account != "" }) {
+				return true
+			}
 		}
 	}
 	return false
@@ -179,7 +250,7 @@ func (v *verifier) silent(rule int64) bool {
 func (v *verifier) compare(uses []model.RuleUse, merged map[int64]bool) {
 	used := map[counter]int64{}
 	for _, u := range uses {
-		k := counter{u.MemberID, use{u.RuleID, u.Period, u.Account}}
+		k := counter{u.MemberID, useOf(u)}
 		used[k] = u.Used
 		v.tally(k)
 	}
@@ -199,6 +270,6 @@ func (v *verifier) compare(uses []model.RuleUse, merged map[int64]bool) {
 
 func differ(report func(ledger.Mismatch), k counter, want, got string) {
 	report(ledger.Mismatch{
-		Table: "rule_uses", Column: "used of " + k.use.period, ID: k.use.rule, MemberID: k.member, Account: k.use.account, Want: want, Got: got,
+		Table: "rule_uses", Column: "used of " + k.use.period, ID: k.use.id, MemberID: k.member, Account: k.use.account, Want: want, Got: got,
 	})
 }

@@ -71,7 +71,7 @@ func TestList(t *testing.T) {
 		w.Rule("survey", "behavior.survey", apptest.Earns(30, once))
 		w.Rule("store", "behavior.store", apptest.Earns(10, `[{"period":"day","times":2},{"period":"week","times":3}]`))
 		w.Rule("read", "behavior.read", `{"grants":[{"kind":"per_unit","account":"points","amount":2,"field":"pages"}],"caps":[{"period":"day","account":"points","amount":5}]}`)
-		w.Rule("share", "behavior.share", apptest.Earns(1, ""))
+		w.Rule("visit", "behavior.visit", apptest.Earns(1, ""))
 		w.Rule("tagged", model.EventTag, apptest.Earns(1, ""))
 		alice := w.Joined("alice")
 		got := list(w, alice)
@@ -82,7 +82,7 @@ func TestList(t *testing.T) {
 		}{
 			"register": {task.Done, task.Once, int64(0)}, "birthday": {task.Open, task.Once, int64(1)}, "checkin": {task.Open, task.Daily, int64(1)},
 			"survey": {task.Open, task.Once, int64(1)}, "store": {task.Open, task.Daily, int64(2)}, "read": {task.Open, task.Unlimited, nil},
-			"share": {task.Open, task.Unlimited, nil},
+			"visit": {task.Open, task.Unlimited, nil},
 		} {
 			i := got[title]
 			require.Equal(t, want.state, i.State, title)
@@ -97,7 +97,7 @@ func TestList(t *testing.T) {
 		require.NoError(t, err)
 		_, err = w.Checkins.CheckIn(t.Context(), alice, "api", w.Now())
 		require.NoError(t, err)
-		for i, action := range []string{"survey", "store", "store", "read", "share"} {
+		for i, action := range []string{"survey", "store", "store", "read", "visit"} {
 			require.NoError(t, w.Behave(alice, action, fmt.Sprint(i), w.Now()))
 		}
 		w.Tx(func(ctx context.Context, tx *gorm.DB) error {
@@ -111,7 +111,7 @@ func TestList(t *testing.T) {
 			require.Equal(t, task.Done, got[title].State, title)
 			require.Equal(t, int64(0), left(got[title]), title)
 		}
-		require.Equal(t, task.Open, got["share"].State)
+		require.Equal(t, task.Open, got["visit"].State)
 
 		w.Set("2026-11-24 00:00:00")
 		got = list(w, alice)
@@ -369,10 +369,10 @@ func TestClaim(t *testing.T) {
 func TestUnread(t *testing.T) {
 	t.Parallel()
 	w := apptest.New(t)
-	w.Rule("share", "behavior.share", apptest.Earns(1, ""))
+	w.Rule("visit", "behavior.visit", apptest.Earns(1, ""))
 	alice, bob := w.Joined("alice"), w.Joined("bob")
 	for i := range 25 {
-		require.NoError(t, w.Behave(alice, "share", fmt.Sprint(i), w.Now()))
+		require.NoError(t, w.Behave(alice, "visit", fmt.Sprint(i), w.Now()))
 	}
 	lines, more, err := w.Tasks.Unread(t.Context(), alice)
 	require.NoError(t, err)
@@ -401,7 +401,7 @@ func TestSave(t *testing.T) {
 		"code": {Code: "Up", TitleZH: "x"}, "title_zh": {Code: "a"}, "title_en": {Code: "a", TitleEN: string(long)}, "text_zh": {Code: "a", TitleZH: "x", TextZH: "a\x00b"},
 		"link": {Code: "a", TitleZH: "x", Link: "javascript:alert(1)"}, "icon": {Code: "a", TitleZH: "x", Icon: "data:x"}, "rule_id": {Code: "a", RuleID: 99},
 		"goal": {Code: "a", TitleZH: "x", Counts: model.EventQuiz}, "counts": {Code: "a", TitleZH: "x", Goal: 1, Counts: "nothing", Period: "day"},
-		"period": {Code: "a", TitleZH: "x", Goal: 1, Counts: model.EventQuiz, Period: "year"}, "claimed": {Code: "a", TitleZH: "x", Claimed: true},
+		"period": {Code: "a", TitleZH: "x", Goal: 1, Counts: model.EventQuiz, Period: "hour"}, "claimed": {Code: "a", TitleZH: "x", Claimed: true},
 		"ends_at": {Code: "a", TitleZH: "x", StartsAt: new(w.Now()), EndsAt: new(w.Now())},
 	} {
 		_, err := w.Tasks.Save(t.Context(), bad)

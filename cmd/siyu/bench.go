@@ -37,15 +37,16 @@ type benchOptions struct {
 func bench(ctx context.Context, args []string, out io.Writer) error {
 	benches := map[string]func(context.Context, *config.Config, benchOptions, io.Writer) error{
 		"checkin": benchCheckin, "callback": benchCallback, "broadcast": benchBroadcast, "home": benchHome, "followers": benchFollowers,
+		"import": benchImport, "expire": benchExpire, "verify": benchVerify,
 	}
 	if len(args) == 0 || benches[args[0]] == nil {
-		return errors.New("bench: name one of checkin, callback, broadcast, home, followers")
+		return errors.New("bench: name one of checkin, callback, broadcast, home, followers, import, expire, verify")
 	}
 	var o benchOptions
 	cfg, err := settings("bench "+args[0], args[1:], out, func(fs *flag.FlagSet) {
-		fs.IntVar(&o.requests, "requests", 20_000, "requests on each side (checkin, callback), or in all (home)")
+		fs.IntVar(&o.requests, "requests", 20_000, "requests on each side (checkin, callback), or in all (home); lines (import)")
 		fs.IntVar(&o.workers, "workers", 64, "requests at once")
-		fs.IntVar(&o.recipients, "recipients", 1_000_000, "people (broadcast, followers), members (home)")
+		fs.IntVar(&o.recipients, "recipients", 1_000_000, "people (broadcast, followers), members (home), lots (expire), entries (verify)")
 		fs.IntVar(&o.seconds, "seconds", 60, "how long a broadcast or a synchronisation is measured; 0: to its end")
 	})
 	if err != nil {

@@ -33,6 +33,7 @@ type Live struct {
 	LiveBody
 	Viewers   int64    `json:"viewers"`
 	Reached   int64    `json:"reached" doc:"Who watched long enough"`
+	Orders    int64    `json:"orders" doc:"With a member, that it brought: paid while he watched, or of source live:<id>"`
 	CreatedAt web.Time `json:"created_at"`
 }
 
@@ -123,7 +124,24 @@ func (h *handler) saveArticle(ctx context.Context, action string, id int64, befo
 
 func (h *handler) getLives(ctx context.Context, _ *web.None) (*web.Out[web.List[Live]], error) {
 	rows, err := h.Content.Lives(ctx, 100)
-	return listed(rows, liveView), err
+	if err != nil {
+		return nil, err
+	}
+	out := listed(rows, liveView)
+	return out, h.liveOrders(ctx, out.Body.Items)
+}
+
+// liveOrders fills in how many orders each session brought.
+func (h *handler) liveOrders(ctx context.Context, list []Live) error {
+	ids := make([]int64, len(list))
+	for i, l := range list {
+		ids[i] = l.ID.Int()
+	}
+	n, err := h.Orders.LiveBackflow(ctx, ids...)
+	for i := range list {
+		list[i].Orders = n[ids[i]]
+	}
+	return err
 }
 
 func (h *handler) getLive(ctx context.Context, in *byID) (*web.Out[Live], error) {
@@ -131,7 +149,11 @@ func (h *handler) getLive(ctx context.Context, in *byID) (*web.Out[Live], error)
 	if err != nil {
 		return nil, err
 	}
-	return &web.Out[Live]{Body: liveView(*v)}, nil
+	list := []Live{liveView(*v)}
+	if err := h.liveOrders(ctx, list); err != nil {
+		return nil, err
+	}
+	return &web.Out[Live]{Body: list[0]}, nil
 }
 
 func (h *handler) postLive(ctx context.Context, in *liveIn) (*web.Out[Live], error) {

@@ -78,6 +78,7 @@ type Facts struct {
 	Tags        []HeldTag    `json:"tags"`
 	TagHistory  []TagChange  `json:"tag_history" doc:"The last 20 changes"`
 	Merged      []MergedAway `json:"merged" doc:"Who was merged into him and can be parted again"`
+	Orders      []Platform   `json:"orders" doc:"What he bought, platform by platform"`
 	Checkin     Streak       `json:"checkin"`
 	MonthlyMass Quota        `json:"monthly_mass" doc:"Mass sends that he got this month"`
 }
@@ -90,12 +91,30 @@ func (h *handler) getMember(ctx context.Context, in *byID) (*web.Out[Facts], err
 		return nil, err
 	}
 	f := Facts{Member: h.member(m)}
-	for _, part := range []func(context.Context, *Facts, int64) error{h.identitiesOf, h.holdingsOf, h.tagsOf, h.habitsOf, h.mergesOf} {
+	for _, part := range []func(context.Context, *Facts, int64) error{h.identitiesOf, h.holdingsOf, h.tagsOf, h.habitsOf, h.mergesOf, h.boughtOf} {
 		if err := part(ctx, &f, m.ID); err != nil {
 			return nil, err
 		}
 	}
 	return &web.Out[Facts]{Body: f}, nil
+}
+
+// Platform is what he bought on one platform.
+type Platform struct {
+	Platform string   `json:"platform" example:"douyin"`
+	Orders   int64    `json:"orders" example:"3"`
+	NetFen   int64    `json:"net_fen" example:"56700" doc:"Still paid, of all of them"`
+	LastID   web.ID   `json:"last_id" doc:"The newest order"`
+	LastAt   web.Time `json:"last_at"`
+}
+
+func (h *handler) boughtOf(ctx context.Context, f *Facts, id int64) error {
+	list, err := h.Orders.ByPlatform(ctx, id)
+	f.Orders = make([]Platform, len(list))
+	for i, p := range list {
+		f.Orders[i] = Platform{p.Platform, p.Orders, p.NetFen, web.IDOf(p.Last.ID), web.At(*p.Last.PaidAt)}
+	}
+	return err
 }
 
 func (h *handler) identitiesOf(ctx context.Context, f *Facts, id int64) error {

@@ -33,13 +33,7 @@ func holdings(ctx context.Context, views []ledger.View) []Holding {
 }
 
 func accountName(ctx context.Context, code, own string) string {
-	if key := "account." + code; own == "" && templates.Has(key) {
-		return templates.T(web.Lang(ctx), key, nil)
-	}
-	if own == "" {
-		return code
-	}
-	return own
+	return ledger.NameOf(web.Lang(ctx), model.Account{Code: code, Name: own})
 }
 
 // Entry is one line of the ledger.
@@ -122,7 +116,18 @@ type adjustmentIn struct {
 	}
 }
 
-func (h *handler) postAdjustment(ctx context.Context, in *adjustmentIn) (*web.Out[Entry], error) {
+// Adjusted is the line of an adjustment, or the request that waits for a second operator; then the line is empty.
+type Adjusted struct {
+	Entry
+	Request *GrantRequest `json:"request" doc:"null unless the amount is above the account's manual_limit"`
+}
+
+type adjusted struct {
+	Status int
+	Body   Adjusted
+}
+
+func (h *handler) postAdjustment(ctx context.Context, in *adjustmentIn) (*adjusted, error) {
 	m, err := h.Members.Get(ctx, in.ID.Int())
 	if err != nil {
 		return nil, err
@@ -134,39 +139,25 @@ func (h *handler) postAdjustment(ctx context.Context, in *adjustmentIn) (*web.Ou
 	}
 	lang := web.Lang(ctx)
 	ctx = h.Operators.Audited(ctx, web.Actor(ctx), "member.adjust", func(answer any) operator.Change {
-		e, _ := answer.(*model.Entry)
+		g, _ := answer.(*ledger.Granted)
+		if g.Request != nil {
+			return operator.Change{Object: object("member", m.ID), Before: map[string]any{"account": b.Account}, After: grantRequest(*g.Request)}
+		}
 		return operator.Change{
-			Object: object("member", m.ID), Before: map[string]any{"account": e.Account, "balance": e.Balance - e.Delta}, After: entry(lang, e, nil),
+			Object: object("member", m.ID), Before: map[string]any{"account": g.Account, "balance": g.Balance - g.Delta}, After: entry(lang, g.Entry, nil),
 		}
 	})
-	e, err := h.Book.Grant(ctx, ledger.Manual{
+	g, err := h.Book.Grant(ctx, ledger.Manual{
 		MemberID: m.ID, Account: b.Account, Amount: b.Amount, Memo: b.Memo, Actor: web.Actor(ctx), ExpiresAt: expires, AllowDebt: b.AllowDebt,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &web.Out[Entry]{Body: entry(lang, e, nil)}, nil
-}
-
-// LedgerAccount is an account that members hold.
-type LedgerAccount struct {
-	Code         string `json:"code" example:"points"`
-	Name         string `json:"name" example:"积分"`
-	Spendable    bool   `json:"spendable" doc:"false: it only qualifies"`
-	ExpiryMonths int    `json:"expiry_months" doc:"0: never expires"`
-	GraceDays    int    `json:"grace_days" doc:"Life of what comes back to a lot that has expired"`
-}
-
-func (h *handler) getAccounts(ctx context.Context, _ *web.None) (*web.Out[web.List[LedgerAccount]], error) {
-	rows, err := h.Book.Accounts(ctx)
-	if err != nil {
-		return nil, err
+	if g.Request != nil {
+		r := grantRequest(*g.Request)
+		return &adjusted{http.StatusAccepted, Adjusted{Entry: Entry{Account: b.Account}, Request: &r}}, nil
 	}
-	out := web.List[LedgerAccount]{Items: make([]LedgerAccount, len(rows))}
-	for i, a := range rows {
-		out.Items[i] = LedgerAccount{a.Code, accountName(ctx, a.Code, a.Name), a.Spendable, a.ExpiryMonths, a.GraceDays}
-	}
-	return &web.Out[web.List[LedgerAccount]]{Body: out}, nil
+	return &adjusted{http.StatusCreated, Adjusted{Entry: entry(lang, g.Entry, nil)}}, nil
 }
 
 // Verified is what re-deriving the ledger from its entries saw.
@@ -179,7 +170,7 @@ type Verified struct {
 	First      []string                `json:"first" doc:"The first hundred mismatches"`
 }
 
-// AccountTotal is one account over all members: issued - spent - expired - reversed = available.
+// AccountTotal is one account over all members: issued - spent - expired - reversed = available + held.
 type AccountTotal struct {
 	Issued    int64 `json:"issued"`
 	Spent     int64 `json:"spent"`
@@ -187,6 +178,7 @@ type AccountTotal struct {
 	Reversed  int64 `json:"reversed"`
 	Available int64 `json:"available"`
 	Pending   int64 `json:"pending"`
+	Held      int64 `json:"held"`
 	InLots    int64 `json:"in_lots"`
 	Debt      int64 `json:"debt"`
 }

@@ -59,7 +59,7 @@ func (h *handler) members(api *web.API) {
 	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/entries", "His ledger, newest first, with the rule behind each line", http.StatusNotFound), h.getEntries)
 	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/events", "What he did, newest first", http.StatusNotFound), h.getEvents)
 	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/deliveries", "What was sent to him, and why other things were not", http.StatusNotFound), h.getMemberDeliveries)
-	o = post(operator.PointsGrant, "/members/{id}/adjustments", "Give or take by hand", http.StatusNotFound, http.StatusConflict)
+	o = post(operator.PointsGrant, "/members/{id}/adjustments", "Give or take by hand: above the account's manual_limit it waits for a second operator (202)", http.StatusNotFound, http.StatusConflict)
 	web.Write(api, example(o, map[string]any{"account": "points", "amount": 100, "memo": "apology for a late parcel"}), h.postAdjustment)
 	web.Write(api, op(operator.MembersWrite, http.MethodPut, "/members/{id}/tags/{tag_id}", "Give a tag by hand: no rule takes it", http.StatusNotFound), h.putMemberTag)
 	web.Write(api, op(operator.MembersWrite, http.MethodDelete, "/members/{id}/tags/{tag_id}", "Take a tag that was given by hand", http.StatusNotFound), h.deleteMemberTag)
@@ -67,7 +67,8 @@ func (h *handler) members(api *web.API) {
 	o.Description = "The one who registered first stays; everything of the other goes to him, and tokens of both lead to him. The answer is the survivor."
 	web.Write(api, example(o, map[string]any{"other_id": "2", "reason": "same person, two phones"}), h.postMerge)
 	h.privacy(api)
-	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/accounts", "The accounts that members hold"), h.getAccounts)
+	h.accounts(api)
+	h.deductions(api)
 }
 
 func (h *handler) getMembers(ctx context.Context, in *membersIn) (*web.Out[web.List[Member]], error) {

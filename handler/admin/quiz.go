@@ -15,6 +15,7 @@ import (
 type Quiz struct {
 	ID web.ID `json:"id"`
 	QuizBody
+	Orders    int64    `json:"orders" doc:"With a member, that it brought: by the live session that it links to, or of source quiz:<id>"`
 	CreatedAt web.Time `json:"created_at"`
 }
 
@@ -91,7 +92,24 @@ func (h *handler) quizzes(api *web.API) {
 
 func (h *handler) getQuizzes(ctx context.Context, _ *web.None) (*web.Out[web.List[Quiz]], error) {
 	rows, err := h.Quizzes.List(ctx, 100)
-	return listed(rows, quizView), err
+	if err != nil {
+		return nil, err
+	}
+	out := listed(rows, quizView)
+	return out, h.quizOrders(ctx, out.Body.Items)
+}
+
+// quizOrders fills in how many orders each quiz brought.
+func (h *handler) quizOrders(ctx context.Context, list []Quiz) error {
+	ids := make([]int64, len(list))
+	for i, q := range list {
+		ids[i] = q.ID.Int()
+	}
+	n, err := h.Orders.QuizBackflow(ctx, ids...)
+	for i := range list {
+		list[i].Orders = n[ids[i]]
+	}
+	return err
 }
 
 func (h *handler) getQuiz(ctx context.Context, in *byID) (*web.Out[Quiz], error) {
@@ -99,7 +117,11 @@ func (h *handler) getQuiz(ctx context.Context, in *byID) (*web.Out[Quiz], error)
 	if err != nil {
 		return nil, err
 	}
-	return &web.Out[Quiz]{Body: quizView(*v)}, nil
+	list := []Quiz{quizView(*v)}
+	if err := h.quizOrders(ctx, list); err != nil {
+		return nil, err
+	}
+	return &web.Out[Quiz]{Body: list[0]}, nil
 }
 
 func (h *handler) postQuiz(ctx context.Context, in *quizIn) (*web.Out[Quiz], error) {

@@ -34,8 +34,7 @@ func (con *Console) writeBroadcast(b *model.Broadcast) (url.Values, error) {
 		return nil, err
 	}
 	v := url.Values{
-		"name": {b.Name}, "class": {b.Class}, "text": {in.Message.Text}, "account": {in.Message.Account}, "channel": in.Message.Channels,
-		"when": {whenHand}, "cron": {b.Cron}, "at": {written(b.At, con.app.Zone)},
+		"name": {b.Name}, "class": {b.Class}, "when": {whenHand}, "cron": {b.Cron}, "at": {written(b.At, con.app.Zone)},
 	}
 	switch {
 	case b.Cron != "":
@@ -43,10 +42,20 @@ func (con *Console) writeBroadcast(b *model.Broadcast) (url.Values, error) {
 	case b.At != nil:
 		v.Set("when", whenOnce)
 	}
-	for name, word := range in.Message.Fallbacks {
+	writeMessage(v, in.Message)
+	writeCrowd(v, b.Condition)
+	return v, nil
+}
+
+// writeMessage fills the controls of a message.
+func writeMessage(v url.Values, m reach.Message) {
+	v.Set("text", m.Text)
+	v.Set("account", m.Account)
+	v["channel"] = m.Channels
+	for name, word := range m.Fallbacks {
 		v.Set("fallback."+name, word)
 	}
-	if s := in.Message.Subscribe; s != nil {
+	if s := m.Subscribe; s != nil {
 		v.Set("template", s.TemplateID)
 		v.Set("page", s.Page)
 		v.Set("sub_account", s.Account)
@@ -56,8 +65,6 @@ func (con *Console) writeBroadcast(b *model.Broadcast) (url.Values, error) {
 		}
 		v.Set("data", strings.Join(rows, "\n"))
 	}
-	writeCrowd(v, b.Condition)
-	return v, nil
 }
 
 // readBroadcast makes a broadcast from its controls.

@@ -22,7 +22,8 @@ type articlesView struct {
 
 type liveLine struct {
 	content.LiveView
-	Phase string // as of a quiz
+	Phase  string // as of a quiz
+	Orders int64  // that it brought
 }
 
 // articles lists what members read and watch.
@@ -35,9 +36,17 @@ func (con *Console) articles(c *gin.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	ids := make([]int64, len(lives))
+	for i, l := range lives {
+		ids[i] = l.ID
+	}
+	brought, err := con.app.Orders.LiveBackflow(c.Request.Context(), ids...)
+	if err != nil {
+		return err
+	}
 	for _, l := range lives {
 		window := model.Quiz{Enabled: l.Enabled, OpensAt: l.OpensAt, ClosesAt: l.ClosesAt}
-		v.Lives = append(v.Lives, liveLine{l, phase(&window, v.Now)})
+		v.Lives = append(v.Lives, liveLine{l, phase(&window, v.Now), brought[l.ID]})
 	}
 	web.Page(c, http.StatusOK, "console/articles", v)
 	return nil

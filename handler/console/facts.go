@@ -10,6 +10,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/order"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/app/tag"
@@ -38,6 +39,7 @@ type memberView struct {
 	Entries    []entryLine
 	Events     []eventLine
 	Messages   []message
+	Bought     []order.OnPlatform
 	MassUsed   int
 	MassLimit  int
 	NextLines  string // address of the next page of ledger lines
@@ -271,6 +273,9 @@ func (con *Console) fillEvents(c *gin.Context, v *memberView, _ report.Why) erro
 
 func (con *Console) fillMessages(c *gin.Context, v *memberView, _ report.Why) (err error) {
 	ctx := c.Request.Context()
+	if v.Bought, err = con.app.Orders.ByPlatform(ctx, v.Member.ID); err != nil {
+		return err
+	}
 	if v.MassUsed, v.MassLimit, err = con.app.Reach.MonthlyMass(ctx, v.Member.ID); err != nil {
 		return err
 	}
@@ -299,7 +304,11 @@ func (con *Console) adjust(c *gin.Context) error {
 	return con.write(c, f, change{
 		action: "points.adjust",
 		of: func(answer any) operator.Change {
-			e := answer.(*model.Entry)
+			g := answer.(*ledger.Granted)
+			if g.Request != nil {
+				return operator.Change{Object: fmt.Sprintf("member:%d", id), After: g.Request}
+			}
+			e := g.Entry
 			return operator.Change{
 				Object: fmt.Sprintf("member:%d", id), Before: map[string]any{"account": e.Account, "balance": e.Balance - e.Delta},
 				After: map[string]any{"account": e.Account, "balance": e.Balance, "amount": e.Delta, "memo": e.Memo, "entry_id": fmt.Sprint(e.ID)},
@@ -310,9 +319,12 @@ func (con *Console) adjust(c *gin.Context) error {
 			if err != nil {
 				return "", err
 			}
-			_, err = con.app.Book.Grant(c.Request.Context(), ledger.Manual{
+			g, err := con.app.Book.Grant(c.Request.Context(), ledger.Manual{
 				MemberID: id, Account: f.Get("account"), Amount: amount, Memo: f.Get("memo"), Actor: web.Actor(c.Request.Context()), AllowDebt: f.On("debt"),
 			})
+			if err == nil && g.Request != nil {
+				return done(root+"/grants", "requested"), nil
+			}
 			return done(fmt.Sprintf("%s/members/%d", root, id), "adjusted"), err
 		},
 		again: func(status int, f *Form) error { return con.showMember(c, status, forms{"points": f}) },

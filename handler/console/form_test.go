@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
@@ -120,13 +121,15 @@ func TestEveryWordHasASentence(t *testing.T) {
 		"batch":           {model.BatchFilling, model.BatchReady, model.BatchCalling, model.BatchSettling, model.BatchAccepted, model.BatchRejected, model.BatchUnknown, model.BatchEmpty},
 		"broadcast_state": {model.BroadcastActive, model.BroadcastPaused, model.BroadcastDone},
 		"push":            {model.InboxPending, model.InboxDone, model.InboxRefused, model.InboxUnknown, model.InboxFailed},
-		"entry":           {model.EntryEarn, model.EntrySpend, model.EntryExpire, model.EntryActivate, model.EntryReverse, model.EntryMergeOut, model.EntryMergeIn},
+		"entry":           {model.EntryEarn, model.EntrySpend, model.EntryExpire, model.EntryActivate, model.EntryReverse, model.EntryMergeOut, model.EntryMergeIn, model.EntryHold, model.EntryRelease, model.EntryConvert, model.EntryRestore},
 		"bucket":          {model.BucketAvailable, model.BucketPending, model.BucketHeld},
 		"kind":            {model.KindOA, model.KindMP}, "class": {model.ClassMarketing, model.ClassService}, "gender": {"male", "female"},
 		"quiz": {"off", "coming", "open", "closed"}, "channel": channelNames, "rank": {"0", "1", "2"},
-		"cause": {model.CauseManual, model.CauseRule, model.CauseChannel, model.CauseQuiz, model.CauseReward},
-		"done":  {"saved", "adjusted", "started", "paused", "resumed", "cancelled", "replayed"},
-		"title": {"login", "member", "autotag", "rule", "quiz", "channel", "broadcast", "run"},
+		"expiry": ledger.Expiries, "convert_mode": {model.ConvertConsume, model.ConvertKeep},
+		"grant_state": {model.GrantWaiting, model.GrantApproved, model.GrantRejected},
+		"cause":       {model.CauseManual, model.CauseRule, model.CauseChannel, model.CauseQuiz, model.CauseReward},
+		"done":        {"saved", "adjusted", "started", "paused", "resumed", "cancelled", "replayed", "requested"},
+		"title":       {"login", "member", "account", "autotag", "rule", "quiz", "channel", "broadcast", "run"},
 	}
 	for _, m := range menu {
 		words["title"] = append(words["title"], m.key)

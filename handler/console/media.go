@@ -36,12 +36,8 @@ func (con *Console) showMedia(c *gin.Context, status int, f *Form) (err error) {
 
 // saveMedia takes an upload. The file is part of what the form's key stands for, so its size joins the form.
 func (con *Console) saveMedia(c *gin.Context) error {
-	if err := c.Request.ParseMultipartForm(16 << 20); err != nil {
-		var big *http.MaxBytesError
-		if errors.As(err, &big) {
-			return errs.New(errs.TooLarge, "web.too_large", "limit", big.Limit)
-		}
-		return errs.New(errs.Malformed, "web.malformed")
+	if err := parseUpload(c); err != nil {
+		return err
 	}
 	f, err := readForm(c)
 	if err != nil {
@@ -67,6 +63,19 @@ func (con *Console) saveMedia(c *gin.Context) error {
 		},
 		again: func(status int, f *Form) error { return con.showMedia(c, status, f) },
 	})
+}
+
+// parseUpload reads a form with a file.
+func parseUpload(c *gin.Context) error {
+	err := c.Request.ParseMultipartForm(16 << 20)
+	var big *http.MaxBytesError
+	switch {
+	case errors.As(err, &big):
+		return errs.New(errs.TooLarge, "web.too_large", "limit", big.Limit)
+	case err != nil:
+		return errs.New(errs.Malformed, "web.malformed")
+	}
+	return nil
 }
 
 // upload is the file of the form, and its name without what stands behind the dot; none is an empty one.

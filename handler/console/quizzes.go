@@ -24,8 +24,9 @@ type quizzesView struct {
 
 type quizLine struct {
 	quiz.View
-	Score report.Score
-	Phase string // coming | open | closed | off
+	Score  report.Score
+	Phase  string // coming | open | closed | off
+	Orders int64  // that it brought
 }
 
 func (con *Console) quizzes(c *gin.Context) error {
@@ -42,9 +43,13 @@ func (con *Console) quizzes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	brought, err := con.app.Orders.QuizBackflow(ctx, ids...)
+	if err != nil {
+		return err
+	}
 	v := quizzesView{Frame: con.frame(c, "quizzes")}
 	for _, q := range rows {
-		v.Rows = append(v.Rows, quizLine{q, scores[q.ID], phase(&q.Quiz, v.Now)})
+		v.Rows = append(v.Rows, quizLine{q, scores[q.ID], phase(&q.Quiz, v.Now), brought[q.ID]})
 	}
 	web.Page(c, http.StatusOK, "console/quizzes", v)
 	return nil

@@ -79,13 +79,15 @@ type crawler struct {
 	t    *testing.T
 	role operator.Role
 	seen map[string]int
+
+	forms map[string][]posted // by route, if wanted
 }
 
 var (
 	links = regexp.MustCompile(`href="(/console[^"#]*)"`)
 	forms = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
 	goal  = regexp.MustCompile(`action="([^"]+)"`)
-	ids   = regexp.MustCompile(`/(\d+|new|all)(/|$)`)
+	ids   = regexp.MustCompile(`/(\d+|new|all|points|growth|experience)(/|$)`) // of accounts their codes
 )
 
 func (c *crawler) visit(path string) {
@@ -97,7 +99,10 @@ func (c *crawler) visit(path string) {
 	for _, f := range forms.FindAllStringSubmatch(page, -1) {
 		to := goal.FindStringSubmatch(f[1])
 		if strings.Contains(f[1], `method="post"`) && strings.Contains(f[2], "<button") && len(to) > 1 {
-			c.may(path, "POST", to[1])
+			route := c.may(path, "POST", to[1])
+			if c.forms != nil {
+				c.forms[route] = append(c.forms[route], posted{to[1], fields(f[2])})
+			}
 		}
 	}
 	for _, l := range links.FindAllStringSubmatch(page, -1) {
@@ -113,18 +118,18 @@ func (c *crawler) visit(path string) {
 }
 
 // may fails where the role may not do what the page offers.
-func (c *crawler) may(page, method, to string) {
+func (c *crawler) may(page, method, to string) (route string) {
 	c.t.Helper()
 	needs := console.Needs()
 	to = strings.TrimSuffix(to, "/edit")
-	route := method + " " + ids.ReplaceAllString(to, "/:id$2")
+	route = method + " " + ids.ReplaceAllString(to, "/:id$2")
+	for _, r := range []string{method + " " + to, method + " " + strings.TrimSuffix(to, "/new")} {
+		if _, ok := needs[route]; !ok {
+			route = r
+		}
+	}
 	need, ok := needs[route]
-	if !ok {
-		need, ok = needs[method+" "+to]
-	}
-	if !ok && method == http.MethodPost && strings.HasSuffix(to, "/new") {
-		need, ok = needs["POST "+strings.TrimSuffix(to, "/new")]
-	}
 	require.True(c.t, ok || strings.HasSuffix(to, "/logout") || strings.HasSuffix(to, "/lang"), "%s leads to %s %s, which is no page", page, method, to)
 	require.True(c.t, !ok || c.role.Rights().Has(need), "%s offers %s %s, which needs %s", page, method, to, need)
+	return route
 }

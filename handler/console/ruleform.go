@@ -36,7 +36,7 @@ func (con *Console) writeRule(r *reward.Rule) url.Values {
 		v.Add("cap_account", c.Account)
 		v.Add("cap_limit", fmt.Sprint(max(c.Times, c.Amount)))
 	}
-	if writeGrants(v, d.Grants) {
+	if writeGrants(v, d.Grants) && d.Exclusive == "" && len(d.CapSets) == 0 && d.Budget == nil {
 		v.Set("shape", shapeForm)
 	}
 	return v
@@ -46,6 +46,8 @@ func (con *Console) writeRule(r *reward.Rule) url.Values {
 func writeGrants(v url.Values, grants []reward.Spec) bool {
 	for _, g := range grants {
 		switch field := "fixed." + g.Account; {
+		case g.DelayDays > 0:
+			return false
 		case g.Kind == reward.Fixed && !v.Has(field):
 			v.Set(field, fmt.Sprint(g.Amount))
 		case g.Kind == reward.Streak && !v.Has("streak_account"):

@@ -60,7 +60,7 @@ func (con *Console) showRule(c *gin.Context, status int, id int64, f *Form) (err
 	ctx := c.Request.Context()
 	v := ruleView{
 		Frame: con.frame(c, "rule"), ID: id, Form: f, Events: con.eventChoices(c), Leaves: con.app.Conditions.Names(),
-		Periods: []reward.Period{reward.Day, reward.Week, reward.Month, reward.Lifetime},
+		Periods: reward.Periods,
 		Steps:   rows(f, "step_days", 5), Caps: rows(f, "cap_limit", 3),
 	}
 	if trigger := f.Get("trigger"); trigger != "" && !known(v.Events, trigger) { // a behaviour of another system
@@ -71,18 +71,22 @@ func (con *Console) showRule(c *gin.Context, status int, id int64, f *Form) (err
 			return err
 		}
 	}
-	accounts, err := con.app.Book.Accounts(ctx)
-	if err != nil {
+	if v.Accounts, err = con.accountChoices(c); err != nil {
 		return err
-	}
-	for _, a := range accounts {
-		v.Accounts = append(v.Accounts, choice{a.Code, con.accountName(c, a.Code, a.Name)})
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
 		return err
 	}
 	web.Page(c, status, "console/rule", v)
 	return nil
+}
+
+func (con *Console) accountChoices(c *gin.Context) (out []choice, err error) {
+	accounts, err := con.app.Book.Accounts(c.Request.Context())
+	for _, a := range accounts {
+		out = append(out, choice{a.Code, con.accountName(c, a.Code, a.Name)})
+	}
+	return out, err
 }
 
 // rows counts the rows that a repeated field shows: up to the last one filled in and one more, at least least.

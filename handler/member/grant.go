@@ -11,7 +11,8 @@ import (
 
 // Grant is something that an act earned.
 type Grant struct {
-	Account string `json:"account" example:"points"`
+	Account string `json:"account" example:"points" doc:"Empty for coupons"`
+	Coupon  string `json:"coupon,omitempty" example:"满148减20" doc:"Name of a coupon; amount says how many"`
 	Amount  int64  `json:"amount" example:"5"`
 	Balance int64  `json:"balance,omitempty" doc:"Of the account afterwards; absent in forecasts and where nothing was left to give."`
 	Bonus   bool   `json:"bonus" doc:"true: beside the base, as for a streak"`
@@ -30,12 +31,12 @@ type Rule struct {
 func grants(ctx context.Context, all []event.Grant) []Grant {
 	shown := make([]Grant, 0, len(all))
 	for _, g := range all {
-		if g.Account == "" {
+		if g.Account == "" && g.Coupon == "" {
 			continue
 		}
-		v := Grant{
-			Account: g.Account, Amount: g.Amount, Balance: g.Balance, Bonus: g.Bonus, Note: g.Note,
-			Text: fmt.Sprintf("%+d %s", g.Amount, accountName(ctx, g.Account, "")),
+		v := Grant{Account: g.Account, Coupon: g.Coupon, Amount: g.Amount, Balance: g.Balance, Bonus: g.Bonus, Note: g.Note}
+		if v.Text = fmt.Sprintf("%s ×%d", g.Coupon, g.Amount); g.Coupon == "" {
+			v.Text = fmt.Sprintf("%+d %s", g.Amount, accountName(ctx, g.Account, ""))
 		}
 		if g.RuleID != 0 {
 			v.Rule = &Rule{ID: web.IDOf(g.RuleID), Name: g.Rule}

@@ -18,6 +18,7 @@ type home struct {
 	Balance  int64     `json:"balance" example:"105" doc:"Of points"`
 	Expiring *Expiring `json:"expiring" doc:"Of the points, what expires within 30 days; null: nothing"`
 	Accounts []Account `json:"accounts"`
+	Tier     *Tier     `json:"tier" doc:"null: none yet"`
 	NextTier *NextTier `json:"next_tier" doc:"The next tier and the gap to it; null: the programme has no tiers, or there is no higher one"`
 	Tasks    []Task    `json:"tasks" doc:"Every way to earn, as GET /tasks"`
 	Checkin  Calendar  `json:"checkin"`
@@ -30,12 +31,6 @@ type home struct {
 type Expiring struct {
 	Amount int64    `json:"amount" example:"40"`
 	At     web.Time `json:"at" doc:"The first instant"`
-}
-
-// NextTier is the tier above the member's.
-type NextTier struct {
-	Name string `json:"name" example:"黄金"`
-	Gap  int64  `json:"gap" example:"120"`
 }
 
 // Ask is a subscribe template worth asking for.
@@ -77,7 +72,14 @@ func (h *handler) homeMember(ctx context.Context, m *model.Member, out *home) (e
 
 func (h *handler) homePoints(ctx context.Context, m *model.Member, out *home) error {
 	views, err := h.Book.Balances(ctx, m.ID)
+	if err != nil {
+		return err
+	}
 	out.Balance, out.Accounts, out.Expiring = balance(views), accounts(ctx, views), expiring(views)
+	v, err := h.Tiers.Of(ctx, m.ID)
+	if out.NextTier = nextTier(v); v != nil {
+		out.Tier = tierView(v.Tier)
+	}
 	return err
 }
 

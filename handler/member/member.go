@@ -32,11 +32,16 @@ func Routes(s *web.Server, a *app.App) {
 	h.profile(api)
 	h.privacy(api)
 	h.points(api)
+	h.deductions(api)
 	h.checkins(api)
 	h.quizzes(api)
 	h.groups(api)
 	h.tasks(api)
+	h.coupons(api)
+	h.tiers(api)
+	h.mall(api)
 	h.content(api)
+	h.orders(api)
 	h.home(api)
 }
 

@@ -57,12 +57,13 @@ type Recorded struct {
 	Grants  []Grant `json:"grants" doc:"What it earned"`
 }
 
-// Grant is something that a behaviour earned: an amount in an account, or a tag.
+// Grant is something that a behaviour earned: an amount in an account, a tag, or coupons.
 type Grant struct {
 	Account string `json:"account,omitempty" example:"points"`
 	Amount  int64  `json:"amount" example:"3"`
 	Balance int64  `json:"balance" doc:"Of the account, afterwards"`
 	Tag     string `json:"tag,omitempty"`
+	Coupon  string `json:"coupon,omitempty" doc:"Name of a coupon; amount says how many"`
 	RuleID  web.ID `json:"rule_id"`
 	Rule    string `json:"rule"`
 	Bonus   bool   `json:"bonus"`
@@ -102,14 +103,9 @@ func (h *handler) postBehavior(ctx context.Context, in *behaviorIn) (*recorded, 
 	if err != nil {
 		return nil, err
 	}
-	out := &recorded{Status: http.StatusOK, Body: Recorded{EventID: web.IDOf(r.EventID), New: r.New, Grants: make([]Grant, len(r.Grants))}}
+	out := &recorded{Status: http.StatusOK, Body: Recorded{EventID: web.IDOf(r.EventID), New: r.New, Grants: grantsOf(r.Grants)}}
 	if r.New {
 		out.Status = http.StatusCreated
-	}
-	for i, g := range r.Grants {
-		out.Body.Grants[i] = Grant{
-			Account: g.Account, Amount: g.Amount, Balance: g.Balance, Tag: g.Tag, RuleID: web.IDOf(g.RuleID), Rule: g.Rule, Bonus: g.Bonus, Note: g.Note,
-		}
 	}
 	return out, nil
 }

@@ -21,6 +21,9 @@ func Routes(s *web.Server, a *app.App) {
 		web.KeyAuth(a.Operators))
 	h.behaviors(api)
 	h.members(api)
+	h.holds(api)
+	h.orders(api)
+	h.coupons(api)
 }
 
 // op describes an operation with the right that it asks for and the refusals that it may answer.

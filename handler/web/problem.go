@@ -77,6 +77,21 @@ func problemOf(ctx context.Context, err error) *Problem {
 	}}
 }
 
+// Why is the refusal that a try would meet.
+type Why struct {
+	Code    string         `json:"code" example:"THRESHOLD_NOT_MET"`
+	Message string         `json:"message" doc:"A sentence fit to show, in the caller's language"`
+	Details map[string]any `json:"details" doc:"The facts: short_by (of money in fen), opens_at, limit, next_tier …"`
+}
+
+// WhyOf shows a refusal that is no answer; nil stays nil.
+func WhyOf(ctx context.Context, e *errs.Error) *Why {
+	if e == nil {
+		return nil
+	}
+	return &Why{Code: string(e.Code), Message: templates.T(Lang(ctx), e.Key, e.Args), Details: details(e.Args)}
+}
+
 func details(args map[string]any) map[string]any {
 	shown := make(map[string]any, len(args))
 	for k, v := range args {

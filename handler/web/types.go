@@ -35,6 +35,22 @@ func (ID) Schema(huma.Registry) *huma.Schema {
 	return s
 }
 
+// Decimal is a number in JSON that is kept as it is written: no float touches it. "" is none.
+type Decimal string
+
+// MarshalJSON writes the number.
+func (d Decimal) MarshalJSON() ([]byte, error) { return json.Marshal(json.Number(d)) }
+
+// UnmarshalJSON reads a number.
+func (d *Decimal) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*json.Number)(d)) }
+
+// Schema implements huma.SchemaProvider.
+func (Decimal) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeNumber, Examples: []any{1.5}}
+	s.PrecomputeMessages()
+	return s
+}
+
 var zone atomic.Pointer[time.Location]
 
 func init() { zone.Store(clock.Shanghai.Location()) }

@@ -1,0 +1,29 @@
+package model
+
+import "time"
+
+// Reminder is a message that goes by the clock to whom it concerns, with the figures of the moment at which it is sent.
+// Written by app/reminder.
+type Reminder struct {
+	ID        int64      `gorm:"primaryKey"`
+	Kind      string     `gorm:"size:16;not null"` // streak | spend | expiring
+	Name      string     `gorm:"size:64;not null"`
+	Enabled   bool       `gorm:"not null"`
+	Cron      string     `gorm:"size:64;not null"`
+	Days      int        `gorm:"not null"`          // streak: its length up to yesterday, at least; expiring: how far ahead
+	Account   string     `gorm:"size:32;not null"`  // spend, expiring
+	AtLeast   int64      `gorm:"not null"`          // spend: of the account
+	Condition JSON       `gorm:"not null"`          // spend: whom; empty = everybody
+	Message   JSON       `gorm:"not null"`          // reach.Message
+	NextAt    *time.Time `gorm:"precision:6;index"` // nil = off
+	Covered   Day        `gorm:"size:10;not null"`  // expiring: what ends up to this day was announced
+	CreatedAt time.Time  `gorm:"not null;precision:6"`
+	UpdatedAt time.Time  `gorm:"not null;precision:6;autoUpdateTime:false"`
+}
+
+// Kinds of reminders.
+const (
+	ReminderStreak   = "streak"   // a streak of check-ins is about to be lost
+	ReminderSpend    = "spend"    // there is something to spend
+	ReminderExpiring = "expiring" // something is about to expire
+)
