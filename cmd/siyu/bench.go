@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type benchOptions struct {
 	workers    int
 	recipients int
 	seconds    int
+	profile    string
 }
 
 // bench measures one path against its floor: hand-written code for the same job, in the same run, on the same
@@ -37,17 +39,18 @@ type benchOptions struct {
 func bench(ctx context.Context, args []string, out io.Writer) error {
 	benches := map[string]func(context.Context, *config.Config, benchOptions, io.Writer) error{
 		"checkin": benchCheckin, "callback": benchCallback, "broadcast": benchBroadcast, "home": benchHome, "followers": benchFollowers,
-		"import": benchImport, "expire": benchExpire, "verify": benchVerify,
+		"import": benchImport, "earn": benchEarn, "expire": benchExpire, "verify": benchVerify,
 	}
 	if len(args) == 0 || benches[args[0]] == nil {
-		return errors.New("bench: name one of checkin, callback, broadcast, home, followers, import, expire, verify")
+		return errors.New("bench: name one of checkin, callback, broadcast, home, followers, import, earn, expire, verify")
 	}
 	var o benchOptions
 	cfg, err := settings("bench "+args[0], args[1:], out, func(fs *flag.FlagSet) {
-		fs.IntVar(&o.requests, "requests", 20_000, "requests on each side (checkin, callback), or in all (home); lines (import)")
+		fs.IntVar(&o.requests, "requests", 20_000, "requests on each side (checkin, callback, earn), or in all (home); lines (import)")
 		fs.IntVar(&o.workers, "workers", 64, "requests at once")
 		fs.IntVar(&o.recipients, "recipients", 1_000_000, "people (broadcast, followers), members (home), lots (expire), entries (verify)")
 		fs.IntVar(&o.seconds, "seconds", 60, "how long a broadcast or a synchronisation is measured; 0: to its end")
+		fs.StringVar(&o.profile, "profile", "", "a file for a CPU profile of the run")
 	})
 	if err != nil {
 		return err
@@ -67,6 +70,16 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer drop()
 	cfg.Addr = "127.0.0.1:0"
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer func() { pprof.StopCPUProfile(); _ = f.Close() }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+	}
 	return benches[args[0]](ctx, cfg, o, out)
 }
 

@@ -88,7 +88,8 @@ type floor struct {
 	db     *sql.DB
 	app    *app.App
 	secret []byte
-	rule   int64
+	rule   int64   // of the check-in
+	rules  []int64 // of the order
 	now    time.Time
 }
 
@@ -195,18 +196,18 @@ func (f *floor) checkin(ctx context.Context, id int64) (gin.H, error) {
 	}
 	event, _ := res.LastInsertId()
 	var used int
-	err = tx.QueryRowContext(ctx, "SELECT used FROM rule_uses WHERE rule_id = ? AND member_id = ? AND period = ? AND account = ''", f.rule, id, day).Scan(&used)
+	err = tx.QueryRowContext(ctx, "SELECT used FROM rule_uses WHERE rule_id = ? AND set_id = 0 AND member_id = ? AND period = ? AND account = ''", f.rule, id, day).Scan(&used)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
 	}
-	if _, err := do("INSERT INTO rule_uses (rule_id, member_id, period, account, used) VALUES (?, ?, ?, '', 1)", f.rule, id, day); err != nil {
+	if _, err := do("INSERT INTO rule_uses (rule_id, set_id, member_id, period, account, used) VALUES (?, 0, ?, ?, '', 1)", f.rule, id, day); err != nil {
 		return nil, err
 	}
-	for i, g := range []struct {
+	for _, g := range []struct {
 		account string
 		amount  int64
 	}{{model.AccountExperience, 2}, {model.AccountGrowth, 1}, {model.AccountPoints, 5}} {
-		if err := f.post(ctx, tx, id, event, i, g.account, g.amount); err != nil {
+		if err := f.post(ctx, tx, id, event, f.rule, g.account, g.amount); err != nil {
 			return nil, err
 		}
 	}
@@ -217,7 +218,7 @@ func (f *floor) checkin(ctx context.Context, id int64) (gin.H, error) {
 	return gin.H{"day": day, "streak": streak + 1, "points": 5}, tx.Commit()
 }
 
-func (f *floor) post(ctx context.Context, tx *sql.Tx, id, event int64, i int, account string, amount int64) error {
+func (f *floor) post(ctx context.Context, tx *sql.Tx, id, event, rule int64, account string, amount int64) error {
 	var balance, lifetime, seq int64
 	now, expires := f.now, f.now.AddDate(1, 0, 1)
 	err := tx.QueryRowContext(ctx, "SELECT available, lifetime, seq FROM balances WHERE member_id = ? AND account = ?", id, account).Scan(&balance, &lifetime, &seq)
@@ -231,12 +232,12 @@ func (f *floor) post(ctx context.Context, tx *sql.Tx, id, event int64, i int, ac
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("event:%d:rule:%d:%d", event, f.rule, i)
+	key := fmt.Sprintf("event:%d:rule:%d:%s", event, rule, account)
 	hash := sha256.Sum256([]byte(fmt.Sprint(id, account, amount, key)))
 	seal := sha256.Sum256([]byte(fmt.Sprint(hash, balance, lifetime, now, expires)))
 	res, err := tx.ExecContext(ctx, "INSERT INTO entries (member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, rule_id, rule_version, bonus, event_id, occurred_at, recorded_at, `key`, hash, seal) "+
 		"VALUES (?, ?, ?, 'available', ?, ?, ?, 'earn', 'rule.checkin.done', ?, 1, ?, ?, ?, ?, ?, ?, ?)",
-		id, account, seq, amount, balance, lifetime, f.rule, false, event, now, now, key, hex.EncodeToString(hash[:16]), hex.EncodeToString(seal[:16]))
+		id, account, seq, amount, balance, lifetime, rule, false, event, now, now, key, hex.EncodeToString(hash[:16]), hex.EncodeToString(seal[:16]))
 	if err != nil {
 		return err
 	}

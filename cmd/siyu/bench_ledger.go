@@ -52,7 +52,7 @@ func benchExpire(ctx context.Context, cfg *config.Config, o benchOptions, out io
 			default:
 			}
 			began := clock.Real()
-			if failed = benchEarn(ctx, a, others+int64(i%1000), i); failed != nil {
+			if failed = benchPost(ctx, a, others+int64(i%1000), i); failed != nil {
 				return
 			}
 			took = append(took, clock.Real().Sub(began))
@@ -82,7 +82,7 @@ func benchExpire(ctx context.Context, cfg *config.Config, o benchOptions, out io
 	return nil
 }
 
-func benchEarn(ctx context.Context, a *app.App, id int64, i int) error {
+func benchPost(ctx context.Context, a *app.App, id int64, i int) error {
 	return a.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := member.LockTx(tx, id); err != nil {
 			return err
