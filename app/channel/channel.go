@@ -177,7 +177,7 @@ func (s *Service) Save(ctx context.Context, c model.ChannelCode) (*model.Channel
 		row := c
 		if row.TagID != 0 {
 			if _, err := tag.Get(tx, row.TagID); err != nil {
-				return row, errs.Field("tag_id", "tag.not_found", "tag_id", fmt.Sprint(row.TagID))
+				return row, errs.AtField(err, "tag_id")
 			}
 		}
 		if row.ID == 0 {

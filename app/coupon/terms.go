@@ -8,7 +8,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/errs"
-	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/app/ledger"
 )
 
 // Terms say who may have a thing, and when. Every part is optional; all that are given must hold.
@@ -62,12 +62,8 @@ func (s *Service) CheckTerms(ctx context.Context, tx *gorm.DB, t *Terms) error {
 		if a.AtLeast <= 0 || a.AtLeast > maxStock {
 			return errs.Field("terms.account.at_least", "coupon.number", "limit", maxStock)
 		}
-		var n int64
-		if err := tx.Model(&model.Account{}).Where("code = ?", a.Account).Count(&n).Error; err != nil {
-			return err
-		}
-		if n == 0 {
-			return errs.Field("terms.account.account", "ledger.account_unknown", "account", a.Account)
+		if _, err := ledger.Account(tx, a.Account); err != nil {
+			return errs.AtField(err, "terms.account.account")
 		}
 	}
 	if t.TierID != 0 {

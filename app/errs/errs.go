@@ -6,6 +6,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -70,6 +71,20 @@ func New(code Code, key string, args ...any) *Error {
 // Field is New(Invalid, key, "field", field, args…): one field of the input is wrong.
 func Field(field, key string, args ...any) *Error {
 	return New(Invalid, key, append([]any{"field", field}, args...)...)
+}
+
+// AtField turns errs.NotFound of what a field names into a refusal of the field; every other error stays as it is.
+func AtField(err error, field string) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != NotFound {
+		return err
+	}
+	args := maps.Clone(e.Args)
+	if args == nil {
+		args = map[string]any{}
+	}
+	args["field"] = field
+	return &Error{Code: Invalid, Key: e.Key, Args: args}
 }
 
 // Error is for logs: code, key and args, in no language.

@@ -165,11 +165,9 @@ func account(tx *gorm.DB, g *model.Gift) error {
 	if g.Account == "" {
 		g.Account = model.AccountPoints
 	}
-	var a model.Account
-	if err := tx.Where("code = ?", g.Account).Take(&a).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return errs.Field("account", "ledger.account_unknown", "account", g.Account)
-	} else if err != nil {
-		return fmt.Errorf("gift: account: %w", err)
+	a, err := ledger.Account(tx, g.Account)
+	if err != nil {
+		return errs.AtField(err, "account")
 	}
 	if a.ManualLimit > 0 && g.Amount > a.ManualLimit {
 		return errs.Field("amount", "gift.amount", "limit", a.ManualLimit)

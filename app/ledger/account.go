@@ -32,10 +32,11 @@ var accountCode = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
 // Account is the account; errs.NotFound if there is none.
 func (b *Book) Account(ctx context.Context, code string) (*model.Account, error) {
-	return account(b.db.Reader(ctx), code)
+	return Account(b.db.Reader(ctx), code)
 }
 
-func account(tx *gorm.DB, code string) (*model.Account, error) {
+// Account reads an account by tx; errs.NotFound ("ledger.account_unknown").
+func Account(tx *gorm.DB, code string) (*model.Account, error) {
 	var a model.Account
 	err := tx.Take(&a, "code = ?", code).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -61,7 +62,7 @@ func (b *Book) AddAccount(ctx context.Context, a model.Account) (*model.Account,
 // SaveAccount changes an account. Its expiry counts for what is earned from then on; lots that are there keep theirs.
 func (b *Book) SaveAccount(ctx context.Context, a model.Account) (*model.Account, error) {
 	return b.saveAccount(ctx, a, func(tx *gorm.DB, a *model.Account) error {
-		old, err := account(tx, a.Code)
+		old, err := Account(tx, a.Code)
 		if err != nil {
 			return err
 		}

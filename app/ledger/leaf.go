@@ -80,10 +80,8 @@ func Leaf() condition.Leaf {
 			if err != nil {
 				return err
 			}
-			if _, err = account(tx, a.Account); errs.CodeOf(err) == errs.NotFound {
-				return errs.Field("account", "ledger.account_unknown", "account", a.Account)
-			}
-			return err
+			_, err = Account(tx, a.Account)
+			return errs.AtField(err, "account")
 		},
 		Eval: func(_ context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawMessage) (condition.Verdict, error) {
 			a, err := readLeaf(raw)
@@ -111,7 +109,7 @@ func Leaf() condition.Leaf {
 			if err != nil {
 				return "", err
 			}
-			row, err := account(tx, a.Account)
+			row, err := Account(tx, a.Account)
 			if err != nil {
 				return "", err
 			}

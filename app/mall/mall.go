@@ -132,11 +132,9 @@ func check(i *model.MallItem) error {
 
 // checkRefs refuses an account that cannot be spent and a coupon that is not there.
 func checkRefs(tx *gorm.DB, i *model.MallItem) error {
-	var a model.Account
-	if err := tx.Where("code = ?", i.Account).Take(&a).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return errs.Field("account", "ledger.account_unknown", "account", i.Account)
-	} else if err != nil {
-		return err
+	a, err := ledger.Account(tx, i.Account)
+	if err != nil {
+		return errs.AtField(err, "account")
 	}
 	if !a.Spendable {
 		return errs.Field("account", "ledger.not_spendable", "account", i.Account)
@@ -144,12 +142,8 @@ func checkRefs(tx *gorm.DB, i *model.MallItem) error {
 	if i.CouponID == 0 {
 		return nil
 	}
-	if _, err := coupon.Get(tx, i.CouponID); errs.CodeOf(err) == errs.NotFound {
-		return errs.Field("coupon_id", "coupon.not_found")
-	} else if err != nil {
-		return err
-	}
-	return nil
+	_, err = coupon.Get(tx, i.CouponID)
+	return errs.AtField(err, "coupon_id")
 }
 
 func read(row model.MallItem) (*Item, error) {

@@ -179,10 +179,8 @@ func (s *Service) UseTx(tx *gorm.DB, owner string, refs []Ref) error {
 	seen := map[Ref]bool{}
 	for _, r := range refs {
 		m, err := get(tx.Omit("data"), r.ID)
-		if errs.CodeOf(err) == errs.NotFound {
-			return errs.Field(r.Field, "media.not_found")
-		} else if err != nil {
-			return err
+		if err != nil {
+			return errs.AtField(err, r.Field)
 		}
 		if r.Form == model.MediaURL && (m.Size > MaxURLBytes || m.Type != "jpg" && m.Type != "png") {
 			return errs.Field(r.Field, "media.article", "limit", MaxURLBytes)

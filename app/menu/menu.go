@@ -169,10 +169,8 @@ func (s *Service) fill(b *Button) {
 
 func (s *Service) saveTx(tx *gorm.DB, account string, in Menu) (View, error) {
 	if in.TagID != 0 {
-		if _, err := tag.Get(tx, in.TagID); errs.CodeOf(err) == errs.NotFound {
-			return View{}, errs.Field("tag_id", "tag.not_found", "tag_id", fmt.Sprint(in.TagID))
-		} else if err != nil {
-			return View{}, err
+		if _, err := tag.Get(tx, in.TagID); err != nil {
+			return View{}, errs.AtField(err, "tag_id")
 		}
 		var n int64
 		err := tx.Model(&model.Menu{}).Where("account = ? AND tag_id <> 0 AND tag_id <> ?", account, in.TagID).Count(&n).Error

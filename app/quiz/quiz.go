@@ -161,7 +161,7 @@ func (s *Service) saveTx(tx *gorm.DB, in View) (View, error) {
 			continue
 		}
 		if _, err := tag.Get(tx, o.TagID); err != nil {
-			return in, errs.Field(fmt.Sprintf("options[%d].tag_id", i), "tag.not_found", "tag_id", fmt.Sprint(o.TagID))
+			return in, errs.AtField(err, fmt.Sprintf("options[%d].tag_id", i))
 		}
 	}
 	q := in.Quiz

@@ -217,14 +217,8 @@ func account(tx *gorm.DB, r *model.Reminder) error {
 	if r.Account == "" {
 		r.Account = model.AccountPoints
 	}
-	var n int64
-	if err := tx.Model(&model.Account{}).Where("code = ?", r.Account).Count(&n).Error; err != nil {
-		return fmt.Errorf("reminder: account: %w", err)
-	}
-	if n == 0 {
-		return errs.Field("account", "ledger.account_unknown", "account", r.Account)
-	}
-	return nil
+	_, err := ledger.Account(tx, r.Account)
+	return errs.AtField(err, "account")
 }
 
 // Delete removes a reminder; what it has sent stays on record, and what waits is not sent.

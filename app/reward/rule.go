@@ -289,19 +289,15 @@ func (s *Service) checkTx(ctx context.Context, tx *gorm.DB, d *Definition) error
 			return err
 		}
 		if g.Kind == Coupon {
-			if _, err := coupon.Get(tx, g.CouponID); errs.CodeOf(err) == errs.NotFound {
-				return errs.Field(fmt.Sprintf("grants[%d].coupon_id", i), "coupon.not_found")
-			} else if err != nil {
-				return err
+			if _, err := coupon.Get(tx, g.CouponID); err != nil {
+				return errs.AtField(err, fmt.Sprintf("grants[%d].coupon_id", i))
 			}
 		}
 		if g.Kind != Tag {
 			continue
 		}
-		if _, err := tag.Get(tx, g.TagID); errs.CodeOf(err) == errs.NotFound {
-			return errs.Field(fmt.Sprintf("grants[%d].tag_id", i), "tag.not_found", "tag_id", fmt.Sprint(g.TagID))
-		} else if err != nil {
-			return err
+		if _, err := tag.Get(tx, g.TagID); err != nil {
+			return errs.AtField(err, fmt.Sprintf("grants[%d].tag_id", i))
 		}
 	}
 	return s.conditions.Check(ctx, tx, d.Condition)

@@ -262,7 +262,7 @@ func (s *Service) SaveRule(ctx context.Context, in Rule, lang string) (*SavedRul
 			return SavedRule{}, err
 		}
 		if _, err := Get(tx, in.TagID); err != nil {
-			return SavedRule{}, errs.Field("tag_id", "tag.not_found", "tag_id", fmt.Sprint(in.TagID))
+			return SavedRule{}, errs.AtField(err, "tag_id")
 		}
 		now, after := s.clock.Now(), int64(reviewed)
 		if in.Enabled && !s.conditions.EventScoped(tree) {

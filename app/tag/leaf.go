@@ -3,7 +3,6 @@ package tag
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -41,12 +40,8 @@ func Leaf() condition.Leaf {
 			if err != nil {
 				return err
 			}
-			if _, err := Get(tx, id); errs.CodeOf(err) == errs.NotFound {
-				return errs.Field("tag_id", "tag.not_found", "tag_id", fmt.Sprint(id))
-			} else if err != nil {
-				return err
-			}
-			return nil
+			_, err = Get(tx, id)
+			return errs.AtField(err, "tag_id")
 		},
 		Eval: func(_ context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawMessage) (condition.Verdict, error) {
 			id, err := tagID(raw)

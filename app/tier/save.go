@@ -13,6 +13,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -48,8 +49,8 @@ func (s *Service) check(tx *gorm.DB, in *Input) (*Ladder, error) {
 	case len(in.Tiers) > maxTiers:
 		return nil, errs.Field("tiers", "tier.too_many", "limit", maxTiers)
 	}
-	if err := accountKnown(tx, "account", set.Account); err != nil {
-		return nil, err
+	if _, err := ledger.Account(tx, set.Account); err != nil {
+		return nil, errs.AtField(err, "account")
 	}
 	old, err := load(tx)
 	if err != nil {
@@ -78,17 +79,6 @@ func (s *Service) check(tx *gorm.DB, in *Input) (*Ladder, error) {
 	return old, nil
 }
 
-func accountKnown(tx *gorm.DB, field, code string) error {
-	var n int64
-	if err := tx.Model(&model.Account{}).Where("code = ?", code).Count(&n).Error; err != nil {
-		return fmt.Errorf("tier: accounts: %w", err)
-	}
-	if n == 0 {
-		return errs.Field(field, "ledger.account_unknown", "account", code)
-	}
-	return nil
-}
-
 // checkGifts also refuses a gift in the account that the tiers count: one tier would lift into the next.
 func checkGifts(tx *gorm.DB, at, counted string, gifts []Gift) error {
 	if len(gifts) > maxGifts {
@@ -100,18 +90,16 @@ func checkGifts(tx *gorm.DB, at, counted string, gifts []Gift) error {
 			if g.Account != "" || g.Amount != 0 {
 				return errs.Field(at, "tier.gift")
 			}
-			if _, err := coupon.Get(tx, g.CouponID); errs.CodeOf(err) == errs.NotFound {
-				return errs.Field(at+".coupon_id", "coupon.not_found")
-			} else if err != nil {
-				return err
+			if _, err := coupon.Get(tx, g.CouponID); err != nil {
+				return errs.AtField(err, at+".coupon_id")
 			}
 			continue
 		}
 		if g.Amount <= 0 || g.Amount > maxGift || g.Account == counted {
 			return errs.Field(at, "tier.gift")
 		}
-		if err := accountKnown(tx, at+".account", g.Account); err != nil {
-			return err
+		if _, err := ledger.Account(tx, g.Account); err != nil {
+			return errs.AtField(err, at+".account")
 		}
 	}
 	return nil
