@@ -111,16 +111,10 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, in *Input) error {
 		return errs.Field("at", "broadcast.twice")
 	case in.At != nil && in.At.Before(s.clock.Now()):
 		return errs.Field("at", "broadcast.past")
-	case len(in.Cron) > 64:
-		return errs.Field("cron", "broadcast.cron_bad")
 	}
 	if in.Cron != "" {
-		line, err := clock.ParseCron(in.Cron, s.zone)
-		if err != nil {
-			return errs.Field("cron", "broadcast.cron_bad")
-		}
-		if line.Next(s.clock.Now()).IsZero() {
-			return errs.Field("cron", "broadcast.cron_never")
+		if _, _, err := clock.CheckCron(in.Cron, s.zone, s.clock.Now()); err != nil {
+			return err
 		}
 	}
 	if err := reach.Validate(in.Message); err != nil {

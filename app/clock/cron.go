@@ -6,7 +6,11 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/siyu-scrm/siyu/app/errs"
 )
+
+const maxCron = 64 // bytes
 
 // Cron is a five-field cron line in a zone. It only computes times: siyu claims and runs what is due itself.
 type Cron struct {
@@ -27,6 +31,18 @@ func ParseCron(line string, z Zone) (Cron, error) {
 		return Cron{}, fmt.Errorf("clock: cron line %q: %w", line, err)
 	}
 	return Cron{s, z}, nil
+}
+
+// CheckCron reads the line that an operator wrote in the field "cron" and gives its first firing after now. It refuses what is no cron
+// line, is longer than its column or can never fire.
+func CheckCron(line string, z Zone, now time.Time) (c Cron, first time.Time, err error) {
+	if c, err = ParseCron(line, z); err != nil || len(line) > maxCron {
+		return c, first, errs.Field("cron", "cron.bad")
+	}
+	if first = c.Next(now); first.IsZero() {
+		return c, first, errs.Field("cron", "cron.never")
+	}
+	return c, first, nil
 }
 
 // Next is the first firing after t, in UTC; zero if there is none within five years.

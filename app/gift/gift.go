@@ -143,13 +143,9 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, g *model.Gift, t condi
 	if g.Cron == "" {
 		return nil
 	}
-	line, err := clock.ParseCron(g.Cron, s.Zone)
-	if err != nil || len(g.Cron) > 64 {
-		return errs.Field("cron", "broadcast.cron_bad")
-	}
-	next := line.Next(s.Clock.Now())
-	if next.IsZero() {
-		return errs.Field("cron", "broadcast.cron_never")
+	line, next, err := clock.CheckCron(g.Cron, s.Zone, s.Clock.Now())
+	if err != nil {
+		return err
 	}
 	if then := line.Next(next); !then.IsZero() && then.Sub(next) < often {
 		return errs.Field("cron", "gift.often")

@@ -12,7 +12,6 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/errs"
-	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
 )
 
@@ -114,22 +113,22 @@ func Leaf() condition.Leaf {
 				return "", err
 			}
 			return templates.T(lang, "condition.account."+a.Basis, map[string]any{
-				"account": NameOf(lang, *row), "op": templates.T(lang, "condition.op."+string(a.Op), nil), "value": a.Value,
+				"account": NameOf(lang, row.Code, row.Name), "op": templates.T(lang, "condition.op."+string(a.Op), nil), "value": a.Value,
 			}), nil
 		},
 		Triggers: func(json.RawMessage) []string { return []string{condition.AnyEvent} },
 	}
 }
 
-// NameOf is what an account is called: by the operator, else by the locale.
-func NameOf(lang string, a model.Account) string {
-	switch key := "account." + a.Code; {
-	case a.Name != "":
-		return a.Name
+// NameOf is what an account is called: by its own name, where the operator gave one, else by the locale.
+func NameOf(lang, code, own string) string {
+	switch key := "account." + code; {
+	case own != "":
+		return own
 	case templates.Has(key):
 		return templates.T(lang, key, nil)
 	}
-	return a.Code
+	return code
 }
 
 // leafMembers reads the balances as they stand; only those on which something fell due and is not written yet are settled, in memory.

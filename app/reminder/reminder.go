@@ -177,14 +177,11 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, r *model.Reminder, m *
 	if r.Name == "" || utf8.RuneCountInString(r.Name) > maxName {
 		return next, errs.Field("name", "reminder.name", "limit", maxName)
 	}
-	line, err := clock.ParseCron(r.Cron, s.Zone)
-	if err != nil || len(r.Cron) > 64 {
-		return next, errs.Field("cron", "broadcast.cron_bad")
+	_, next, err = clock.CheckCron(r.Cron, s.Zone, s.Clock.Now())
+	if err != nil {
+		return next, err
 	}
-	switch next = line.Next(s.Clock.Now()); {
-	case next.IsZero():
-		return next, errs.Field("cron", "broadcast.cron_never")
-	case k.class == model.ClassMarketing && s.Reach.Quiet(next):
+	if k.class == model.ClassMarketing && s.Reach.Quiet(next) {
 		return next, errs.Field("cron", "reminder.quiet")
 	}
 	if len(r.Condition) == 0 {

@@ -100,7 +100,7 @@ func (p *programme) concerned(ev *model.Event) iter.Seq[matched] {
 		for _, t := range triggers {
 			for _, r := range p.byTrigger[t] {
 				v := r.at(ev.OccurredAt)
-				if v != nil && v.Enabled && v.Trigger == t && inWindow(&v.def, ev.OccurredAt) && !yield(matched{r, v}) {
+				if outside(v, ev) == "" && v.Trigger == t && !yield(matched{r, v}) {
 					return
 				}
 			}
@@ -128,7 +128,7 @@ func (s *Service) inForce(tx *gorm.DB) (*programme, error) {
 }
 
 func load(tx *gorm.DB) (*programme, error) {
-	p := &programme{byTrigger: map[string][]*rule{}, sets: map[string]model.CapSet{}}
+	p := &programme{sets: map[string]model.CapSet{}}
 	if err := tx.Order("id DESC").Find(&p.settings).Error; err != nil {
 		return nil, fmt.Errorf("reward: settings: %w", err)
 	}
@@ -160,16 +160,26 @@ func load(tx *gorm.DB) (*programme, error) {
 		}
 		if r := byID[v.RuleID]; r != nil { // nil: saved since the rules were read; the revision says so at the next look
 			r.versions = append(r.versions, version{v, d})
-			if !slices.Contains(p.byTrigger[v.Trigger], r) {
-				p.byTrigger[v.Trigger] = append(p.byTrigger[v.Trigger], r)
-			}
 		}
 	}
 	p.rules = slices.DeleteFunc(p.rules, func(r *rule) bool { return len(r.versions) == 0 })
 	slices.SortStableFunc(p.rules, func(a, b *rule) int {
 		return cmp.Or(-cmp.Compare(a.versions[0].def.Priority, b.versions[0].def.Priority), cmp.Compare(a.id, b.id))
 	})
+	p.index()
 	return p, nil
+}
+
+// index finds the rules that ever had each trigger.
+func (p *programme) index() {
+	p.byTrigger = map[string][]*rule{}
+	for _, r := range p.rules {
+		for i := range r.versions {
+			if t := r.versions[i].Trigger; !slices.Contains(p.byTrigger[t], r) {
+				p.byTrigger[t] = append(p.byTrigger[t], r)
+			}
+		}
+	}
 }
 
 // Input is what an operator writes.

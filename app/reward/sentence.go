@@ -10,6 +10,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
 )
@@ -20,17 +21,11 @@ func (s *Service) sentence(ctx context.Context, tx *gorm.DB, lang, trigger strin
 	if err := tx.Find(&names).Error; err != nil {
 		return "", err
 	}
-	account := func(code string) string {
-		if name := templates.T(lang, "account."+code, nil); name != "account."+code {
-			return name
-		}
-		for _, a := range names {
-			if a.Code == code {
-				return a.Name
-			}
-		}
-		return code
+	own := map[string]string{}
+	for _, a := range names {
+		own[a.Code] = a.Name
 	}
+	account := func(code string) string { return ledger.NameOf(lang, code, own[code]) }
 	var parts []string
 	for _, g := range d.Grants {
 		switch g.Kind {

@@ -130,14 +130,7 @@ func (s *Service) drafted(ctx context.Context, tx *gorm.DB, p *programme, in *In
 	r.versions = []version{{v, in.Definition}}
 	q := *p
 	q.rules = append(slices.DeleteFunc(slices.Clone(p.rules), func(r *rule) bool { return r.id == id }), r)
-	q.byTrigger = map[string][]*rule{}
-	for _, r := range q.rules {
-		for i := range r.versions {
-			if t := r.versions[i].Trigger; !slices.Contains(q.byTrigger[t], r) {
-				q.byTrigger[t] = append(q.byTrigger[t], r)
-			}
-		}
-	}
+	q.index()
 	return &q, nil
 }
 
@@ -188,7 +181,7 @@ func (s *Service) trace(ctx context.Context, tx *gorm.DB, p *programme, ev *mode
 	for _, r := range p.rules {
 		x := TracedRule{RuleID: r.id, Rule: r.name}
 		v := r.at(ev.OccurredAt)
-		if x.Not = p.outside(v, ev); v != nil {
+		if x.Not = outside(v, ev); v != nil {
 			x.Version, x.Multiplier = v.Version, v.def.multiplier() != nil
 		}
 		if x.Not == "" {
@@ -226,7 +219,7 @@ func (s *Service) trace(ctx context.Context, tx *gorm.DB, p *programme, ev *mode
 }
 
 // outside says why the version does not concern the event; "" = it does.
-func (p *programme) outside(v *version, ev *model.Event) string {
+func outside(v *version, ev *model.Event) string {
 	switch {
 	case v == nil:
 		return NotThere

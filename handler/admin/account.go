@@ -78,7 +78,7 @@ func (b AccountBody) account(code string) model.Account {
 
 func accountView(lang string, a model.Account) LedgerAccount {
 	v := LedgerAccount{
-		Code: a.Code, Name: ledger.NameOf(lang, a), Spendable: a.Spendable, Expiry: Expiry{a.Expiry, a.ExpiryCount, string(a.ExpiryOn)},
+		Code: a.Code, Name: ledger.NameOf(lang, a.Code, a.Name), Spendable: a.Spendable, Expiry: Expiry{a.Expiry, a.ExpiryCount, string(a.ExpiryOn)},
 		GraceDays: a.GraceDays, Shortage: "clamp", ManualLimit: a.ManualLimit, Position: a.Position,
 	}
 	if a.Debt {

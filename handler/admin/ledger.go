@@ -27,13 +27,9 @@ type Holding struct {
 func holdings(ctx context.Context, views []ledger.View) []Holding {
 	out := make([]Holding, len(views))
 	for i, v := range views {
-		out[i] = Holding{v.Account, accountName(ctx, v.Account, v.Name), v.Available, v.Pending, v.Lifetime, v.ExpiringSoon, web.AtPtr(v.NextExpiry)}
+		out[i] = Holding{v.Account, ledger.NameOf(web.Lang(ctx), v.Account, v.Name), v.Available, v.Pending, v.Lifetime, v.ExpiringSoon, web.AtPtr(v.NextExpiry)}
 	}
 	return out
-}
-
-func accountName(ctx context.Context, code, own string) string {
-	return ledger.NameOf(web.Lang(ctx), model.Account{Code: code, Name: own})
 }
 
 // Entry is one line of the ledger.

@@ -40,7 +40,7 @@ func (con *Console) showAccounts(c *gin.Context, status int, convert, deduct *Fo
 	v := accountsView{Frame: con.frame(c, "accounts"), Modes: []string{model.ConvertConsume, model.ConvertKeep}, Convert: convert, Deduction: deduct}
 	v.Here = root + "/accounts"
 	for _, a := range rows {
-		v.Rows = append(v.Rows, accountLine{a, ledger.NameOf(web.Lang(ctx), a)})
+		v.Rows = append(v.Rows, accountLine{a, ledger.NameOf(web.Lang(ctx), a.Code, a.Name)})
 	}
 	if v.Conversions, err = con.app.Book.Conversions(ctx); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (con *Console) showAccount(c *gin.Context, status int, f *Form) error {
 		if err != nil {
 			return err
 		}
-		v.Code, v.Label = code, ledger.NameOf(web.Lang(c.Request.Context()), *a)
+		v.Code, v.Label = code, ledger.NameOf(web.Lang(c.Request.Context()), a.Code, a.Name)
 	}
 	web.Page(c, status, "console/account", v)
 	return nil

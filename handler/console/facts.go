@@ -16,7 +16,6 @@ import (
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
-	"github.com/siyu-scrm/siyu/templates"
 )
 
 // How many of each kind the page of a member shows; ledger lines have a next page.
@@ -155,20 +154,9 @@ func (con *Console) fillIdentities(c *gin.Context, v *memberView, _ report.Why) 
 	}
 	views, err := con.app.Book.Balances(c.Request.Context(), v.Member.ID)
 	for _, b := range views {
-		v.Balances = append(v.Balances, balance{b, con.accountName(c, b.Account, b.Name)})
+		v.Balances = append(v.Balances, balance{b, ledger.NameOf(web.Lang(c.Request.Context()), b.Account, b.Name)})
 	}
 	return err
-}
-
-// accountName is the operator's own name of an account, or siyu's.
-func (con *Console) accountName(c *gin.Context, code, own string) string {
-	switch key := "account." + code; {
-	case own != "":
-		return own
-	case templates.Has(key):
-		return con.t(c, key)
-	}
-	return code
 }
 
 func (con *Console) fillTags(c *gin.Context, v *memberView, why report.Why) error {

@@ -88,7 +88,7 @@ func (con *Console) accountLabels(c *gin.Context) (map[string]string, error) {
 	rows, err := con.app.Book.Accounts(c.Request.Context())
 	labels := map[string]string{}
 	for _, a := range rows {
-		labels[a.Code] = ledger.NameOf(web.Lang(c.Request.Context()), a)
+		labels[a.Code] = ledger.NameOf(web.Lang(c.Request.Context()), a.Code, a.Name)
 	}
 	return labels, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/handler/web"
 )
@@ -84,7 +85,7 @@ func (con *Console) showRule(c *gin.Context, status int, id int64, f *Form) (err
 func (con *Console) accountChoices(c *gin.Context) (out []choice, err error) {
 	accounts, err := con.app.Book.Accounts(c.Request.Context())
 	for _, a := range accounts {
-		out = append(out, choice{a.Code, con.accountName(c, a.Code, a.Name)})
+		out = append(out, choice{a.Code, ledger.NameOf(web.Lang(c.Request.Context()), a.Code, a.Name)})
 	}
 	return out, err
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/handler/web"
-	"github.com/siyu-scrm/siyu/templates"
 )
 
 // Grant is something that an act earned.
@@ -36,7 +36,7 @@ func grants(ctx context.Context, all []event.Grant) []Grant {
 		}
 		v := Grant{Account: g.Account, Coupon: g.Coupon, Amount: g.Amount, Balance: g.Balance, Bonus: g.Bonus, Note: g.Note}
 		if v.Text = fmt.Sprintf("%s ×%d", g.Coupon, g.Amount); g.Coupon == "" {
-			v.Text = fmt.Sprintf("%+d %s", g.Amount, accountName(ctx, g.Account, ""))
+			v.Text = fmt.Sprintf("%+d %s", g.Amount, ledger.NameOf(web.Lang(ctx), g.Account, ""))
 		}
 		if g.RuleID != 0 {
 			v.Rule = &Rule{ID: web.IDOf(g.RuleID), Name: g.Rule}
@@ -44,15 +44,4 @@ func grants(ctx context.Context, all []event.Grant) []Grant {
 		shown = append(shown, v)
 	}
 	return shown
-}
-
-// accountName is the operator's own name of an account, or the one that siyu gives it.
-func accountName(ctx context.Context, code, own string) string {
-	if key := "account." + code; own == "" && templates.Has(key) {
-		return templates.T(web.Lang(ctx), key, nil)
-	}
-	if own == "" {
-		return code
-	}
-	return own
 }

@@ -81,7 +81,7 @@ func accounts(ctx context.Context, views []ledger.View) []Account {
 	shown := make([]Account, len(views))
 	for i, v := range views {
 		shown[i] = Account{
-			Account: v.Account, Name: accountName(ctx, v.Account, v.Name), Spendable: v.Spendable, Balance: v.Available,
+			Account: v.Account, Name: ledger.NameOf(web.Lang(ctx), v.Account, v.Name), Spendable: v.Spendable, Balance: v.Available,
 			Pending: v.Pending, Lifetime: v.Lifetime, ExpiringSoon: v.ExpiringSoon, NextExpiry: web.AtPtr(v.NextExpiry),
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
@@ -109,7 +110,7 @@ func (h *handler) losses(ctx context.Context, m *model.Member) ([]Loss, error) {
 	all := []Loss{}
 	for _, v := range views {
 		if n := v.Available + v.Pending; n > 0 {
-			all = append(all, Loss{What: "account", Code: v.Account, Amount: n, Text: fmt.Sprintf("%d %s", n, accountName(ctx, v.Account, v.Name))})
+			all = append(all, Loss{What: "account", Code: v.Account, Amount: n, Text: fmt.Sprintf("%d %s", n, ledger.NameOf(web.Lang(ctx), v.Account, v.Name))})
 		}
 	}
 	c, err := h.Checkins.Month(ctx, m.ID, "")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/task"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -114,7 +115,7 @@ func tasks(ctx context.Context, items []task.Item) []Task {
 			v.Caps[j] = taskCap(c)
 		}
 		for j, g := range t.Gains {
-			v.Gains[j] = Gain{Account: g.Account, Amount: g.Amount, Per: g.Per, Text: fmt.Sprintf("%+d %s", g.Amount, accountName(ctx, g.Account, ""))}
+			v.Gains[j] = Gain{Account: g.Account, Amount: g.Amount, Per: g.Per, Text: fmt.Sprintf("%+d %s", g.Amount, ledger.NameOf(web.Lang(ctx), g.Account, ""))}
 		}
 		shown[i] = v
 	}
