@@ -9,8 +9,8 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/event"
-	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
 )
