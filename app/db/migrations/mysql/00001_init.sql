@@ -64,6 +64,27 @@ CREATE TABLE IF NOT EXISTS `jobs` (
   `error` varchar(512) NOT NULL DEFAULT '',
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `works` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `kind` varchar(32) NOT NULL,
+  `state` varchar(12) NOT NULL,
+  `args` text NOT NULL,
+  `cursor` text NOT NULL,
+  `result` text NOT NULL,
+  `total` bigint NOT NULL,
+  `done` bigint NOT NULL,
+  `failures` bigint NOT NULL DEFAULT 0,
+  `error` varchar(500) NOT NULL DEFAULT '',
+  `actor` varchar(64) NOT NULL,
+  `version` bigint NOT NULL DEFAULT 0,
+  `claim` varchar(32) NOT NULL DEFAULT '',
+  `lease_till` datetime(6) NOT NULL,
+  `retry_at` datetime(6) NOT NULL,
+  `started_at` datetime(6) NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_work_due` (`state`,`retry_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `secrets` (
   `name` varchar(128) NOT NULL,
   `sealed` varchar(2000) NOT NULL,
@@ -98,255 +119,6 @@ CREATE TABLE IF NOT EXISTS `outboxes` (
   UNIQUE KEY `idx_outboxes_event_id` (`event_id`),
   KEY `ix_outbox_member` (`member_id`,`state`),
   KEY `ix_outbox_due` (`state`,`due_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `members` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `version` bigint NOT NULL DEFAULT 0,
-  `no` varchar(32) NOT NULL,
-  `joined_at` datetime(6) DEFAULT NULL,
-  `merged_into` bigint DEFAULT NULL,
-  `merged_at` datetime(6) DEFAULT NULL,
-  `nickname` varchar(64) NOT NULL DEFAULT '',
-  `gender` varchar(8) NOT NULL DEFAULT '',
-  `birthday` varchar(10) NOT NULL DEFAULT '',
-  `birthday_at` datetime(6) DEFAULT NULL,
-  `phone_sealed` varchar(255) NOT NULL DEFAULT '',
-  `phone_index` varchar(64) NOT NULL DEFAULT '',
-  `lang` varchar(8) NOT NULL DEFAULT 'zh-CN',
-  `first_channel` bigint NOT NULL DEFAULT 0,
-  `last_channel` bigint NOT NULL DEFAULT 0,
-  `opted_out_at` datetime(6) DEFAULT NULL,
-  `location_ok` tinyint(1) NOT NULL DEFAULT 0,
-  `privacy_read` varchar(32) NOT NULL DEFAULT '',
-  `left_at` datetime(6) DEFAULT NULL,
-  `erased_at` datetime(6) DEFAULT NULL,
-  `former` tinyint(1) NOT NULL DEFAULT 0,
-  `token_version` bigint NOT NULL DEFAULT 0,
-  `created_at` datetime(6) NOT NULL,
-  `active_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_members_no` (`no`),
-  KEY `idx_members_merged_into` (`merged_into`),
-  KEY `idx_members_phone_index` (`phone_index`),
-  KEY `idx_members_left_at` (`left_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `identities` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `member_id` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `open_id` varchar(64) NOT NULL,
-  `kind` varchar(8) NOT NULL,
-  `union_id` varchar(64) NOT NULL DEFAULT '',
-  `subscribed` tinyint(1) NOT NULL DEFAULT 0,
-  `subscribed_at` datetime(6) DEFAULT NULL,
-  `unsubscribed_at` datetime(6) DEFAULT NULL,
-  `state_at` datetime(6) DEFAULT NULL,
-  `subscribe_scene` varchar(64) NOT NULL DEFAULT '',
-  `session_sealed` varchar(255) NOT NULL DEFAULT '',
-  `asked_at` datetime(6) DEFAULT NULL,
-  `former` tinyint(1) NOT NULL DEFAULT 0,
-  `created_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_identity` (`account`,`open_id`),
-  KEY `idx_identities_member_id` (`member_id`),
-  KEY `idx_identities_union_id` (`union_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `unions` (
-  `union_id` varchar(64) NOT NULL,
-  `member_id` bigint NOT NULL,
-  PRIMARY KEY (`union_id`),
-  KEY `idx_unions_member_id` (`member_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `merges` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `loser_id` bigint NOT NULL,
-  `winner_id` bigint NOT NULL,
-  `reason` varchar(64) NOT NULL,
-  `at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_merges_loser_id` (`loser_id`),
-  KEY `idx_merges_winner_id` (`winner_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `merge_changes` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `merge_id` bigint NOT NULL,
-  `table_name` varchar(64) NOT NULL,
-  `before_json` text NOT NULL,
-  `after_json` text NOT NULL,
-  PRIMARY KEY (`id`),
-  KEY `idx_merge_changes_merge_id` (`merge_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `formers` (
-  `hash` varchar(64) NOT NULL,
-  `at` datetime(6) NOT NULL,
-  PRIMARY KEY (`hash`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `positions` (
-  `member_id` bigint NOT NULL,
-  `lat` double NOT NULL,
-  `lng` double NOT NULL,
-  `at` datetime(6) NOT NULL,
-  PRIMARY KEY (`member_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `accounts` (
-  `code` varchar(32) NOT NULL,
-  `name` varchar(64) NOT NULL,
-  `spendable` tinyint(1) NOT NULL,
-  `expiry` varchar(16) NOT NULL,
-  `expiry_count` bigint NOT NULL DEFAULT 0,
-  `expiry_on` varchar(10) NOT NULL DEFAULT '',
-  `slides` tinyint(1) NOT NULL,
-  `grace_days` bigint NOT NULL DEFAULT 0,
-  `debt` tinyint(1) NOT NULL,
-  `manual_limit` bigint NOT NULL DEFAULT 0,
-  `position` bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (`code`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `balances` (
-  `member_id` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `seq` bigint NOT NULL DEFAULT 0,
-  `available` bigint NOT NULL DEFAULT 0,
-  `pending` bigint NOT NULL DEFAULT 0,
-  `held` bigint NOT NULL DEFAULT 0,
-  `lifetime` bigint NOT NULL DEFAULT 0,
-  `next_due_at` datetime(6) DEFAULT NULL,
-  PRIMARY KEY (`member_id`,`account`),
-  KEY `idx_balances_next_due_at` (`next_due_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `lots` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `member_id` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `open` tinyint(1) NOT NULL,
-  `entry_id` bigint NOT NULL,
-  `origin_id` bigint NOT NULL DEFAULT 0,
-  `amount` bigint NOT NULL,
-  `remaining` bigint NOT NULL,
-  `activates_at` datetime(6) DEFAULT NULL,
-  `active` tinyint(1) NOT NULL,
-  `expires_at` datetime(6) DEFAULT NULL,
-  `slide_days` bigint NOT NULL DEFAULT 0,
-  `slide_months` bigint NOT NULL DEFAULT 0,
-  `born_until` datetime(6) DEFAULT NULL,
-  `earned_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  KEY `ix_lot_member` (`member_id`,`account`,`open`),
-  KEY `idx_lots_entry_id` (`entry_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `entries` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `member_id` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `seq` bigint NOT NULL,
-  `bucket` varchar(12) NOT NULL,
-  `delta` bigint NOT NULL,
-  `balance` bigint NOT NULL,
-  `lifetime` bigint NOT NULL,
-  `kind` varchar(12) NOT NULL,
-  `reason` varchar(64) NOT NULL,
-  `note` varchar(64) NOT NULL DEFAULT '',
-  `memo` varchar(255) NOT NULL DEFAULT '',
-  `actor` varchar(64) NOT NULL DEFAULT '',
-  `rule_id` bigint NOT NULL DEFAULT 0,
-  `rule_version` bigint NOT NULL DEFAULT 0,
-  `bonus` tinyint(1) NOT NULL DEFAULT 0,
-  `event_id` bigint NOT NULL DEFAULT 0,
-  `origin_id` bigint NOT NULL DEFAULT 0,
-  `reverses_id` bigint NOT NULL DEFAULT 0,
-  `shortfall` bigint NOT NULL DEFAULT 0,
-  `occurred_at` datetime(6) NOT NULL,
-  `recorded_at` datetime(6) NOT NULL,
-  `key` varchar(128) NOT NULL,
-  `hash` varchar(32) NOT NULL,
-  `seal` varchar(32) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_entry_seq` (`member_id`,`account`,`seq`),
-  UNIQUE KEY `idx_entries_key` (`key`),
-  KEY `ix_entry_member` (`member_id`),
-  KEY `idx_entries_event_id` (`event_id`),
-  KEY `idx_entries_reverses_id` (`reverses_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `lot_moves` (
-  `entry_id` bigint NOT NULL,
-  `lot_id` bigint NOT NULL,
-  `delta` bigint NOT NULL,
-  PRIMARY KEY (`entry_id`,`lot_id`),
-  KEY `idx_lot_moves_lot_id` (`lot_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `holds` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `member_id` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `amount` bigint NOT NULL,
-  `state` varchar(12) NOT NULL,
-  `until` datetime(6) NOT NULL,
-  `ref` varchar(96) NOT NULL DEFAULT '',
-  `worth` bigint NOT NULL DEFAULT 0,
-  `entry_id` bigint NOT NULL,
-  `end_id` bigint NOT NULL DEFAULT 0,
-  `key` varchar(128) NOT NULL,
-  `end_key` varchar(128) NOT NULL DEFAULT '',
-  `ended_at` datetime(6) DEFAULT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_holds_entry_id` (`entry_id`),
-  UNIQUE KEY `idx_holds_key` (`key`),
-  KEY `idx_holds_member_id` (`member_id`),
-  KEY `ix_hold_due` (`state`,`until`),
-  KEY `idx_holds_end_id` (`end_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `grant_requests` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `member_id` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `amount` bigint NOT NULL,
-  `memo` varchar(255) NOT NULL,
-  `expires_at` datetime(6) DEFAULT NULL,
-  `state` varchar(12) NOT NULL,
-  `requested_by` varchar(64) NOT NULL,
-  `requested_at` datetime(6) NOT NULL,
-  `decided_by` varchar(64) NOT NULL DEFAULT '',
-  `decided_at` datetime(6) DEFAULT NULL,
-  `entry_id` bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (`id`),
-  KEY `idx_grant_requests_member_id` (`member_id`),
-  KEY `idx_grant_requests_state` (`state`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `conversion_rules` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `from_account` varchar(32) NOT NULL,
-  `to_account` varchar(32) NOT NULL,
-  `units` bigint NOT NULL,
-  `amount` bigint NOT NULL,
-  `mode` varchar(12) NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `updated_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_conversion_rule` (`from_account`,`to_account`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `conversions` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `member_id` bigint NOT NULL,
-  `from_account` varchar(32) NOT NULL,
-  `to_account` varchar(32) NOT NULL,
-  `units` bigint NOT NULL,
-  `amount` bigint NOT NULL,
-  `mode` varchar(12) NOT NULL,
-  `entry_id` bigint NOT NULL,
-  `at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_conversions_entry_id` (`entry_id`),
-  KEY `ix_conversion_member` (`member_id`,`from_account`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `deduction_settings` (
-  `id` bigint NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `points` bigint NOT NULL,
-  `fen` bigint NOT NULL,
-  `max_percent` bigint NOT NULL,
-  `hold_minutes` bigint NOT NULL,
-  `updated_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `members` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -529,6 +301,80 @@ CREATE TABLE IF NOT EXISTS `lot_moves` (
   PRIMARY KEY (`entry_id`,`lot_id`),
   KEY `idx_lot_moves_lot_id` (`lot_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `holds` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `member_id` bigint NOT NULL,
+  `account` varchar(32) NOT NULL,
+  `amount` bigint NOT NULL,
+  `state` varchar(12) NOT NULL,
+  `until` datetime(6) NOT NULL,
+  `ref` varchar(96) NOT NULL DEFAULT '',
+  `worth` bigint NOT NULL DEFAULT 0,
+  `entry_id` bigint NOT NULL,
+  `end_id` bigint NOT NULL DEFAULT 0,
+  `key` varchar(128) NOT NULL,
+  `end_key` varchar(128) NOT NULL DEFAULT '',
+  `ended_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_holds_entry_id` (`entry_id`),
+  UNIQUE KEY `idx_holds_key` (`key`),
+  KEY `idx_holds_member_id` (`member_id`),
+  KEY `ix_hold_due` (`state`,`until`),
+  KEY `idx_holds_end_id` (`end_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `grant_requests` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `member_id` bigint NOT NULL,
+  `account` varchar(32) NOT NULL,
+  `amount` bigint NOT NULL,
+  `memo` varchar(255) NOT NULL,
+  `expires_at` datetime(6) DEFAULT NULL,
+  `state` varchar(12) NOT NULL,
+  `requested_by` varchar(64) NOT NULL,
+  `requested_at` datetime(6) NOT NULL,
+  `decided_by` varchar(64) NOT NULL DEFAULT '',
+  `decided_at` datetime(6) DEFAULT NULL,
+  `entry_id` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  KEY `idx_grant_requests_member_id` (`member_id`),
+  KEY `idx_grant_requests_state` (`state`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `conversion_rules` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `from_account` varchar(32) NOT NULL,
+  `to_account` varchar(32) NOT NULL,
+  `units` bigint NOT NULL,
+  `amount` bigint NOT NULL,
+  `mode` varchar(12) NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_conversion_rule` (`from_account`,`to_account`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `conversions` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `member_id` bigint NOT NULL,
+  `from_account` varchar(32) NOT NULL,
+  `to_account` varchar(32) NOT NULL,
+  `units` bigint NOT NULL,
+  `amount` bigint NOT NULL,
+  `mode` varchar(12) NOT NULL,
+  `entry_id` bigint NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_conversions_entry_id` (`entry_id`),
+  KEY `ix_conversion_member` (`member_id`,`from_account`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `deduction_settings` (
+  `id` bigint NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `points` bigint NOT NULL,
+  `fen` bigint NOT NULL,
+  `max_percent` bigint NOT NULL,
+  `hold_minutes` bigint NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `tag_groups` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `code` varchar(32) NOT NULL,
@@ -623,89 +469,6 @@ CREATE TABLE IF NOT EXISTS `rule_uses` (
   PRIMARY KEY (`rule_id`,`set_id`,`member_id`,`period`,`account`),
   KEY `idx_rule_uses_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `coupons` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `code` varchar(64) NOT NULL,
-  `name` varchar(64) NOT NULL,
-  `kind` varchar(24) NOT NULL,
-  `threshold_fen` bigint NOT NULL DEFAULT 0,
-  `off_fen` bigint NOT NULL DEFAULT 0,
-  `percent_off` bigint NOT NULL DEFAULT 0,
-  `pay_fen` bigint NOT NULL DEFAULT 0,
-  `quantity` bigint NOT NULL DEFAULT 1,
-  `products` text NOT NULL,
-  `categories` text NOT NULL,
-  `text` varchar(255) NOT NULL DEFAULT '',
-  `stock` bigint DEFAULT NULL,
-  `issued` bigint NOT NULL DEFAULT 0,
-  `per_member` bigint NOT NULL DEFAULT 0,
-  `valid_days` bigint NOT NULL DEFAULT 0,
-  `usable_from` datetime(6) DEFAULT NULL,
-  `usable_until` datetime(6) DEFAULT NULL,
-  `claimable` tinyint(1) NOT NULL,
-  `terms` text NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `position` bigint NOT NULL DEFAULT 0,
-  `created_at` datetime(6) NOT NULL,
-  `updated_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_coupons_code` (`code`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `member_coupons` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `coupon_id` bigint NOT NULL,
-  `member_id` bigint NOT NULL,
-  `seq` bigint NOT NULL,
-  `code` varchar(24) NOT NULL,
-  `state` varchar(8) NOT NULL,
-  `usable_from` datetime(6) DEFAULT NULL,
-  `expires_at` datetime(6) DEFAULT NULL,
-  `source` varchar(16) NOT NULL,
-  `source_id` bigint NOT NULL DEFAULT 0,
-  `event_id` bigint NOT NULL DEFAULT 0,
-  `memo` varchar(255) NOT NULL DEFAULT '',
-  `issued_at` datetime(6) NOT NULL,
-  `locked_till` datetime(6) DEFAULT NULL,
-  `order_no` varchar(64) NOT NULL DEFAULT '',
-  `store` varchar(64) NOT NULL DEFAULT '',
-  `uses` bigint NOT NULL DEFAULT 0,
-  `used_at` datetime(6) DEFAULT NULL,
-  `revoked_at` datetime(6) DEFAULT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_member_coupon` (`member_id`,`coupon_id`,`seq`),
-  UNIQUE KEY `idx_member_coupons_code` (`code`),
-  KEY `idx_member_coupons_expires_at` (`expires_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `point_rules` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `code` varchar(64) NOT NULL,
-  `name` varchar(64) NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `version` bigint NOT NULL,
-  `created_at` datetime(6) NOT NULL,
-  `updated_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_point_rules_code` (`code`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `point_rule_versions` (
-  `rule_id` bigint NOT NULL,
-  `version` bigint NOT NULL,
-  `effective_at` datetime(6) NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `trigger_kind` varchar(32) NOT NULL,
-  `definition` text NOT NULL,
-  PRIMARY KEY (`rule_id`,`version`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `rule_uses` (
-  `rule_id` bigint NOT NULL,
-  `set_id` bigint NOT NULL,
-  `member_id` bigint NOT NULL,
-  `period` varchar(16) NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `used` bigint NOT NULL,
-  PRIMARY KEY (`rule_id`,`set_id`,`member_id`,`period`,`account`),
-  KEY `idx_rule_uses_member_id` (`member_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `cap_sets` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `code` varchar(64) NOT NULL,
@@ -726,58 +489,6 @@ CREATE TABLE IF NOT EXISTS `rule_budgets` (
   `seq` bigint NOT NULL,
   `used` bigint NOT NULL,
   PRIMARY KEY (`rule_id`,`period`,`account`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `reward_settings` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `effective_at` datetime(6) NOT NULL,
-  `combine` varchar(8) NOT NULL,
-  `max_factor` varchar(16) NOT NULL DEFAULT '',
-  PRIMARY KEY (`id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `rule_grants` (
-  `event_id` bigint NOT NULL,
-  `rule_id` bigint NOT NULL,
-  `grant_index` bigint NOT NULL,
-  `rule_version` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `multiplier` varchar(64) NOT NULL,
-  `factors` text NOT NULL,
-  `room` bigint DEFAULT NULL,
-  `granted` bigint NOT NULL,
-  `peak` bigint NOT NULL,
-  `base` bigint NOT NULL,
-  `bonus` bigint NOT NULL,
-  PRIMARY KEY (`event_id`,`rule_id`,`grant_index`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `point_rules` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `code` varchar(64) NOT NULL,
-  `name` varchar(64) NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `version` bigint NOT NULL,
-  `created_at` datetime(6) NOT NULL,
-  `updated_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_point_rules_code` (`code`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `point_rule_versions` (
-  `rule_id` bigint NOT NULL,
-  `version` bigint NOT NULL,
-  `effective_at` datetime(6) NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `trigger_kind` varchar(32) NOT NULL,
-  `definition` text NOT NULL,
-  PRIMARY KEY (`rule_id`,`version`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `rule_uses` (
-  `rule_id` bigint NOT NULL,
-  `set_id` bigint NOT NULL,
-  `member_id` bigint NOT NULL,
-  `period` varchar(16) NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `used` bigint NOT NULL,
-  PRIMARY KEY (`rule_id`,`set_id`,`member_id`,`period`,`account`),
-  KEY `idx_rule_uses_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `reward_settings` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -999,104 +710,6 @@ CREATE TABLE IF NOT EXISTS `reminders` (
   PRIMARY KEY (`id`),
   KEY `idx_reminders_next_at` (`next_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `quizzes` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `question` varchar(1000) NOT NULL,
-  `opens_at` datetime(6) NOT NULL,
-  `closes_at` datetime(6) NOT NULL,
-  `attempts` bigint NOT NULL,
-  `explanation` varchar(1000) NOT NULL DEFAULT '',
-  `link` varchar(512) NOT NULL DEFAULT '',
-  `enabled` tinyint(1) NOT NULL,
-  `created_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  KEY `idx_quizzes_closes_at` (`closes_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `quiz_options` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `quiz_id` bigint NOT NULL,
-  `letter` varchar(1) NOT NULL,
-  `text` varchar(255) NOT NULL,
-  `correct` tinyint(1) NOT NULL,
-  `tag_id` bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_quiz_option` (`quiz_id`,`letter`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `quiz_answers` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `quiz_id` bigint NOT NULL,
-  `member_id` bigint NOT NULL,
-  `attempt` bigint NOT NULL,
-  `option_id` bigint NOT NULL,
-  `correct` tinyint(1) NOT NULL,
-  `via` varchar(8) NOT NULL,
-  `at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
-  KEY `idx_quiz_answers_member_id` (`member_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `channel_codes` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `code` varchar(64) NOT NULL,
-  `name` varchar(64) NOT NULL,
-  `welcome` varchar(2000) NOT NULL DEFAULT '',
-  `card_title` varchar(64) NOT NULL DEFAULT '',
-  `card_path` varchar(255) NOT NULL DEFAULT '',
-  `card_image` bigint NOT NULL DEFAULT 0,
-  `image_id` bigint NOT NULL DEFAULT 0,
-  `article` text DEFAULT NULL,
-  `tag_id` bigint NOT NULL DEFAULT 0,
-  `created_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `idx_channel_codes_code` (`code`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `channel_visits` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `channel_id` bigint NOT NULL,
-  `member_id` bigint NOT NULL,
-  `kind` varchar(12) NOT NULL,
-  `event_id` bigint NOT NULL,
-  `at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  KEY `ix_visit` (`channel_id`,`kind`),
-  KEY `idx_channel_visits_member_id` (`member_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `checkins` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `member_id` bigint NOT NULL,
-  `day` varchar(10) NOT NULL,
-  `streak` bigint NOT NULL,
-  `at` datetime(6) NOT NULL,
-  `via` varchar(8) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_checkin` (`member_id`,`day`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `checkin_settings` (
-  `id` bigint NOT NULL,
-  `makeup_limit` bigint NOT NULL,
-  `makeup_reach` bigint NOT NULL,
-  `makeup_price` bigint NOT NULL,
-  `updated_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `reminders` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `kind` varchar(16) NOT NULL,
-  `name` varchar(64) NOT NULL,
-  `enabled` tinyint(1) NOT NULL,
-  `cron` varchar(64) NOT NULL,
-  `days` bigint NOT NULL,
-  `account` varchar(32) NOT NULL,
-  `at_least` bigint NOT NULL,
-  `condition` text NOT NULL,
-  `message` text NOT NULL,
-  `next_at` datetime(6) DEFAULT NULL,
-  `covered` varchar(10) NOT NULL,
-  `created_at` datetime(6) NOT NULL,
-  `updated_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  KEY `idx_reminders_next_at` (`next_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `gifts` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `name` varchar(64) NOT NULL,
@@ -1163,126 +776,6 @@ CREATE TABLE IF NOT EXISTS `quiz_answers` (
   PRIMARY KEY (`id`),
   UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
   KEY `idx_quiz_answers_member_id` (`member_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `works` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `kind` varchar(32) NOT NULL,
-  `state` varchar(12) NOT NULL,
-  `args` text NOT NULL,
-  `cursor` text NOT NULL,
-  `result` text NOT NULL,
-  `total` bigint NOT NULL,
-  `done` bigint NOT NULL,
-  `failures` bigint NOT NULL DEFAULT 0,
-  `error` varchar(500) NOT NULL DEFAULT '',
-  `actor` varchar(64) NOT NULL,
-  `version` bigint NOT NULL DEFAULT 0,
-  `claim` varchar(32) NOT NULL DEFAULT '',
-  `lease_till` datetime(6) NOT NULL,
-  `retry_at` datetime(6) NOT NULL,
-  `started_at` datetime(6) NOT NULL,
-  `ended_at` datetime(6) DEFAULT NULL,
-  PRIMARY KEY (`id`),
-  KEY `ix_work_due` (`state`,`retry_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `follower_syncs` (
-  `account` varchar(32) NOT NULL,
-  `version` bigint NOT NULL DEFAULT 0,
-  `state` varchar(16) NOT NULL,
-  `cursor` varchar(64) NOT NULL DEFAULT '',
-  `total` bigint NOT NULL DEFAULT 0,
-  `seen` bigint NOT NULL DEFAULT 0,
-  `taken` bigint NOT NULL DEFAULT 0,
-  `known` bigint NOT NULL DEFAULT 0,
-  `gone` bigint NOT NULL DEFAULT 0,
-  `linked` bigint NOT NULL DEFAULT 0,
-  `unions` bigint NOT NULL DEFAULT 0,
-  `busy_ms` bigint NOT NULL DEFAULT 0,
-  `problem` varchar(16) NOT NULL DEFAULT '',
-  `error` varchar(500) NOT NULL DEFAULT '',
-  `retry_at` datetime(6) NOT NULL,
-  `owner` varchar(32) NOT NULL DEFAULT '',
-  `lease_till` datetime(6) NOT NULL,
-  `started_at` datetime(6) NOT NULL,
-  `ended_at` datetime(6) DEFAULT NULL,
-  PRIMARY KEY (`account`),
-  KEY `ix_follower_sync` (`state`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `link_codes` (
-  `member_id` bigint NOT NULL,
-  `hash` varchar(64) DEFAULT NULL,
-  `expires_at` datetime(6) NOT NULL,
-  `window_at` datetime(6) NOT NULL,
-  `issued` bigint NOT NULL DEFAULT 0,
-  `wrong` bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (`member_id`),
-  UNIQUE KEY `idx_link_codes_hash` (`hash`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `follower_syncs` (
-  `account` varchar(32) NOT NULL,
-  `version` bigint NOT NULL DEFAULT 0,
-  `state` varchar(16) NOT NULL,
-  `cursor` varchar(64) NOT NULL DEFAULT '',
-  `total` bigint NOT NULL DEFAULT 0,
-  `seen` bigint NOT NULL DEFAULT 0,
-  `taken` bigint NOT NULL DEFAULT 0,
-  `known` bigint NOT NULL DEFAULT 0,
-  `gone` bigint NOT NULL DEFAULT 0,
-  `linked` bigint NOT NULL DEFAULT 0,
-  `unions` bigint NOT NULL DEFAULT 0,
-  `busy_ms` bigint NOT NULL DEFAULT 0,
-  `problem` varchar(16) NOT NULL DEFAULT '',
-  `error` varchar(500) NOT NULL DEFAULT '',
-  `retry_at` datetime(6) NOT NULL,
-  `owner` varchar(32) NOT NULL DEFAULT '',
-  `lease_till` datetime(6) NOT NULL,
-  `started_at` datetime(6) NOT NULL,
-  `ended_at` datetime(6) DEFAULT NULL,
-  PRIMARY KEY (`account`),
-  KEY `ix_follower_sync` (`state`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `link_codes` (
-  `member_id` bigint NOT NULL,
-  `hash` varchar(64) DEFAULT NULL,
-  `expires_at` datetime(6) NOT NULL,
-  `window_at` datetime(6) NOT NULL,
-  `issued` bigint NOT NULL DEFAULT 0,
-  `wrong` bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (`member_id`),
-  UNIQUE KEY `idx_link_codes_hash` (`hash`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `follower_syncs` (
-  `account` varchar(32) NOT NULL,
-  `version` bigint NOT NULL DEFAULT 0,
-  `state` varchar(16) NOT NULL,
-  `cursor` varchar(64) NOT NULL DEFAULT '',
-  `total` bigint NOT NULL DEFAULT 0,
-  `seen` bigint NOT NULL DEFAULT 0,
-  `taken` bigint NOT NULL DEFAULT 0,
-  `known` bigint NOT NULL DEFAULT 0,
-  `gone` bigint NOT NULL DEFAULT 0,
-  `linked` bigint NOT NULL DEFAULT 0,
-  `unions` bigint NOT NULL DEFAULT 0,
-  `busy_ms` bigint NOT NULL DEFAULT 0,
-  `problem` varchar(16) NOT NULL DEFAULT '',
-  `error` varchar(500) NOT NULL DEFAULT '',
-  `retry_at` datetime(6) NOT NULL,
-  `owner` varchar(32) NOT NULL DEFAULT '',
-  `lease_till` datetime(6) NOT NULL,
-  `started_at` datetime(6) NOT NULL,
-  `ended_at` datetime(6) DEFAULT NULL,
-  PRIMARY KEY (`account`),
-  KEY `ix_follower_sync` (`state`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `link_codes` (
-  `member_id` bigint NOT NULL,
-  `hash` varchar(64) DEFAULT NULL,
-  `expires_at` datetime(6) NOT NULL,
-  `window_at` datetime(6) NOT NULL,
-  `issued` bigint NOT NULL DEFAULT 0,
-  `wrong` bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (`member_id`),
-  UNIQUE KEY `idx_link_codes_hash` (`hash`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `follower_syncs` (
   `account` varchar(32) NOT NULL,
