@@ -41,6 +41,7 @@ const (
 	EventCoupon          = "coupon.claimed"
 	EventCouponUsed      = "coupon.used"
 	EventCouponBack      = "coupon.returned" // a use was cancelled
+	EventErased          = "member.erased"   // for webhooks: other systems forget him too; rules and conditions cannot name it
 	EventBehavior        = "behavior"        // pushed by other systems; Data holds action
 
 	EventOrderPaid      = "order.paid"      // the member was known when the order was pushed; it occurred when it was paid

@@ -21,6 +21,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -89,6 +90,19 @@ func (s *Service) Follow(_ context.Context, tx *gorm.DB, ev *model.Event) ([]eve
 		}
 	}
 	return nil, nil
+}
+
+// Part tells the endpoints of an erasure. Nothing else follows such an event: who is erased earns nothing and gets no tag.
+func (s *Service) Part() member.Part {
+	return member.Part{Name: "webhook", Erase: func(ctx context.Context, tx *gorm.DB, m *model.Member) error {
+		now := s.clock.Now()
+		ev := model.Event{MemberID: m.ID, Kind: model.EventErased, Source: "erasure", Key: m.No, OccurredAt: now, RecordedAt: now, Data: model.JSON("{}")}
+		if err := tx.Create(&ev).Error; err != nil {
+			return fmt.Errorf("webhook: erasure: %w", err)
+		}
+		_, err := s.Follow(ctx, tx, &ev)
+		return err
+	}}
 }
 
 // active returns the active endpoints, reloading them where they have changed.

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/webhook"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -69,7 +70,8 @@ func (con *Console) showWebhook(c *gin.Context, status int, id int64, f *Form, s
 	v := webhookView{
 		Frame: con.frame(c, "webhook"), ID: id, Form: f, Secret: secret, State: c.Query("state"),
 		States: []string{model.WebhookPending, model.WebhookFailed, model.WebhookDone},
-		Events: append(con.eventChoices(c), choice{model.EventBehavior + ".*", con.t(c, "console.all_behaviors")}),
+		Events: append(con.eventChoices(c), choice{model.EventErased, event.KindName(web.Lang(ctx), model.EventErased)},
+			choice{model.EventBehavior + ".*", con.t(c, "console.all_behaviors")}),
 	}
 	if id == 0 {
 		web.Page(c, status, "console/webhook", v)
