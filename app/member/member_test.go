@@ -333,6 +333,7 @@ func TestProfile(t *testing.T) {
 		require.Equal(t, errs.Invalid, errs.CodeOf(set("1899-12-31")))
 		require.NoError(t, set("2000-02-29"))
 		require.NoError(t, set("2000-02-29"), "the same again is no change")
+		require.NoError(t, set("2000-02-28"), "the first was none either") // PLAYBOOKS P11 #5
 		w.Jump("2027-11-23 08:59:59")
 		err := set("2000-03-01")
 		require.Equal(t, errs.LimitReached, errs.CodeOf(err))

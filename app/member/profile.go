@@ -199,7 +199,9 @@ func (s *Service) changes(m *model.Member, p Profile, now time.Time) (map[string
 		if m.BirthdayAt != nil && now.Before(m.BirthdayAt.Add(birthdayEvery)) {
 			return nil, errs.New(errs.LimitReached, "member.birthday_again", "field", "birthday", "opens_at", m.BirthdayAt.Add(birthdayEvery))
 		}
-		set["birthday"], set["birthday_at"] = *p.Birthday, now
+		if set["birthday"] = *p.Birthday; m.Birthday != "" { // the first is no change
+			set["birthday_at"] = now
+		}
 	}
 	if p.LocationConsent != nil {
 		set["location_ok"] = *p.LocationConsent
