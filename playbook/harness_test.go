@@ -349,11 +349,20 @@ func (s *siyu) control(method, path string, in, out any) {
 	require.NoError(s.t, s.Call(s.ctx(), method, "/sandbox/api"+path, "", in, out))
 }
 
+// stride is how far the clock moves with one call: a year has a thousand things that fall due, which take a loaded machine its time.
+const stride = 14 * 24 * time.Hour
+
 // set moves the clock to an instant in Shanghai's time, through everything that falls due.
 func (s *siyu) set(instant string) {
 	s.t.Helper()
-	_, err := s.Clock(s.ctx(), obj{"now": at(instant).Format(time.RFC3339)})
-	require.NoError(s.t, err)
+	end, now := at(instant), s.now()
+	for more := true; more; {
+		if now, more = now.Add(stride), now.Add(stride).Before(end); !more {
+			now = end
+		}
+		_, err := s.Clock(s.ctx(), obj{"now": now.Format(time.RFC3339)})
+		require.NoError(s.t, err)
+	}
 }
 
 // advance moves the clock on; "0s" settles what is due.
