@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"gorm.io/gorm"
 
@@ -87,7 +86,7 @@ func (b *Book) Decide(ctx context.Context, id int64, approve bool, actor string)
 		if m.ExpiresAt != nil && !m.ExpiresAt.After(now) {
 			return nil, errs.Field("expires_at", "ledger.never_usable")
 		}
-		e, err := b.grantTx(ctx, tx, m, "request:"+strconv.FormatInt(id, 10))
+		e, err := b.grantTx(ctx, tx, m, requestKey(id))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/siyu-scrm/siyu/model"
@@ -33,17 +34,34 @@ func inputHash(p Posting) string {
 		occurred, instant(p.ActivatesAt), instant(p.ExpiresAt), p.AllowDebt))
 }
 
+// text is what a digest is made of: values with a zero byte between them.
+type text []byte
+
+func (t *text) ints(ns ...int64) {
+	for _, n := range ns {
+		*t = append(strconv.AppendInt(*t, n, 10), 0)
+	}
+}
+
+func (t *text) quoted(ss ...string) {
+	for _, s := range ss {
+		*t = append(strconv.AppendQuote(*t, s), 0)
+	}
+}
+
 // seal covers all that an entry is and did, but for its own id: every column, the lots that it made, by id, and its moves, by lot.
 func seal(e *model.Entry, lots []*model.Lot, moves []model.LotMove) string {
-	b := fmt.Appendf(make([]byte, 0, 512), "%d\x00%q\x00%d\x00%s\x00%d\x00%d\x00%d\x00%s\x00%q\x00%q\x00%q\x00%q\x00%d\x00%d\x00%t\x00%d\x00%d\x00%d\x00%d\x00%d\x00%d\x00%q\x00%s",
-		e.MemberID, e.Account, e.Seq, e.Bucket, e.Delta, e.Balance, e.Lifetime, e.Kind, e.Reason, e.Note, e.Memo, e.Actor, e.RuleID,
-		e.RuleVersion, e.Bonus, e.EventID, e.OriginID, e.ReversesID, e.Shortfall, e.OccurredAt.UnixMicro(), e.RecordedAt.UnixMicro(), e.Key, e.Hash)
+	t := make(text, 0, 512)
+	t.ints(e.MemberID, e.Seq, e.Delta, e.Balance, e.Lifetime, e.RuleID, int64(e.RuleVersion), e.EventID, e.OriginID, e.ReversesID, e.Shortfall,
+		e.OccurredAt.UnixMicro(), e.RecordedAt.UnixMicro())
+	t.quoted(e.Account, e.Bucket, e.Kind, e.Reason, e.Note, e.Memo, e.Actor, e.Key, e.Hash, strconv.FormatBool(e.Bonus))
 	for _, l := range lots {
-		b = fmt.Appendf(b, "\x00lot %d %q %d %d %d %d %d %d %d", l.MemberID, l.Account, l.OriginID, l.Amount,
-			instant(l.ActivatesAt), instant(born(l)), l.SlideDays, l.SlideMonths, l.EarnedAt.UnixMicro())
+		t.quoted("lot", l.Account)
+		t.ints(l.MemberID, l.OriginID, l.Amount, instant(l.ActivatesAt), instant(born(l)), int64(l.SlideDays), int64(l.SlideMonths), l.EarnedAt.UnixMicro())
 	}
 	for _, m := range moves {
-		b = fmt.Appendf(b, "\x00move %d %d", m.LotID, m.Delta)
+		t.quoted("move")
+		t.ints(m.LotID, m.Delta)
 	}
-	return digest(b)
+	return digest(t)
 }

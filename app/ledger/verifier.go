@@ -77,8 +77,7 @@ func (v *verifier) account(a *model.Account) {
 func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 	v.lots, v.byEntry, v.moves = map[int64]*derived{}, map[int64][]*derived{}, map[int64][]model.LotMove{}
 	v.tallies, v.pairs, v.sliding, v.holds, v.turned = map[owner]*tally{}, map[string]model.Entry{}, map[owner][]*derived{}, nil, nil
-	within := func() *gorm.DB { return tx.Where("member_id >= ? AND member_id < ?", from, to) }
-	err := each(within().Model(&model.Lot{}).Order("id"), func(l *model.Lot) {
+	err := eachLot(tx, from, to, func(l *model.Lot) {
 		d := &derived{Lot: *l, remaining: l.Amount, until: born(l)}
 		if l.Sliding() {
 			k := owner{l.MemberID, l.Account}
@@ -91,15 +90,16 @@ func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 	if err != nil {
 		return err
 	}
-	err = each(tx.Raw("SELECT m.* FROM lot_moves m JOIN entries e ON e.id = m.entry_id WHERE e.member_id >= ? AND e.member_id < ?"+
-		" ORDER BY m.lot_id", from, to), func(m *model.LotMove) {
-		v.moves[m.EntryID] = append(v.moves[m.EntryID], *m)
+	var m model.LotMove
+	err = scan(tx.Raw("SELECT m.entry_id, m.lot_id, m.delta FROM lot_moves m JOIN entries e ON e.id = m.entry_id"+
+		" WHERE e.member_id >= ? AND e.member_id < ? ORDER BY m.lot_id", from, to), func() {
+		v.moves[m.EntryID] = append(v.moves[m.EntryID], m)
 		v.totals.Moves++
-	})
+	}, &m.EntryID, &m.LotID, &m.Delta)
 	if err != nil {
 		return err
 	}
-	if err := each(within().Model(&model.Entry{}).Order("member_id, account, seq"), v.entry); err != nil {
+	if err := eachEntry(tx, from, to, v.entry); err != nil {
 		return err
 	}
 	for _, l := range v.lots {
@@ -114,7 +114,7 @@ func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 	if err := v.conversions(tx); err != nil {
 		return err
 	}
-	if err := each(within().Model(&model.Balance{}), v.balance); err != nil {
+	if err := eachBalance(tx, from, to, v.balance); err != nil {
 		return err
 	}
 	members := map[int64]bool{}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -192,7 +193,7 @@ func (v *verifier) strays(r *gorm.DB) error {
 	if err != nil {
 		return err
 	}
-	if err := v.overdrawn(r); err != nil {
+	if err := errors.Join(v.overdrawn(r), v.requests(r)); err != nil {
 		return err
 	}
 	return each(r.Raw("SELECT `key` FROM entries GROUP BY `key` HAVING COUNT(*) > 1"), func(e *model.Entry) {
@@ -212,6 +213,65 @@ func (v *verifier) overdrawn(r *gorm.DB) error {
 		v.differ(Mismatch{Table: "entries", Column: "reverses_id", ID: o.ID, MemberID: o.MemberID, Account: o.Account},
 			fmt.Sprintf("at most %d back", o.Delta), fmt.Sprint(o.Back))
 	})
+}
+
+// scan runs do after each row of the query was read into into: for tables that are read as a whole, gorm's reflection is most of the work.
+func scan(q *gorm.DB, do func(), into ...any) error {
+	rows, err := q.Rows()
+	if err != nil {
+		return fmt.Errorf("ledger: verify: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return fmt.Errorf("ledger: verify: %w", err)
+		}
+		do()
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("ledger: verify: %w", err)
+	}
+	return nil
+}
+
+// eachLot runs do on the lots of the members, by id.
+func eachLot(tx *gorm.DB, from, to int64, do func(*model.Lot)) error {
+	var l model.Lot
+	var activates, expires, born sql.NullTime
+	return scan(tx.Raw(`SELECT id, member_id, account, open, entry_id, origin_id, amount, remaining, activates_at, active, expires_at, slide_days,
+ slide_months, born_until, earned_at FROM lots WHERE member_id >= ? AND member_id < ? ORDER BY id`, from, to), func() {
+		l.ActivatesAt, l.ExpiresAt, l.BornUntil = timeOf(activates), timeOf(expires), timeOf(born)
+		do(&l)
+	}, &l.ID, &l.MemberID, &l.Account, &l.Open, &l.EntryID, &l.OriginID, &l.Amount, &l.Remaining, &activates, &l.Active, &expires, &l.SlideDays,
+		&l.SlideMonths, &born, &l.EarnedAt)
+}
+
+// eachEntry runs do on the entries of the members, as each account got them.
+func eachEntry(tx *gorm.DB, from, to int64, do func(*model.Entry)) error {
+	var e model.Entry
+	return scan(tx.Raw("SELECT id, member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, note, memo, actor, rule_id, rule_version, bonus,"+
+		" event_id, origin_id, reverses_id, shortfall, occurred_at, recorded_at, `key`, hash, seal FROM entries"+
+		" WHERE member_id >= ? AND member_id < ? ORDER BY member_id, account, seq", from, to), func() { do(&e) },
+		&e.ID, &e.MemberID, &e.Account, &e.Seq, &e.Bucket, &e.Delta, &e.Balance, &e.Lifetime, &e.Kind, &e.Reason, &e.Note, &e.Memo, &e.Actor, &e.RuleID,
+		&e.RuleVersion, &e.Bonus, &e.EventID, &e.OriginID, &e.ReversesID, &e.Shortfall, &e.OccurredAt, &e.RecordedAt, &e.Key, &e.Hash, &e.Seal)
+}
+
+// eachBalance runs do on the balances of the members.
+func eachBalance(tx *gorm.DB, from, to int64, do func(*model.Balance)) error {
+	var b model.Balance
+	var due sql.NullTime
+	return scan(tx.Raw(`SELECT member_id, account, seq, available, pending, held, lifetime, next_due_at FROM balances
+ WHERE member_id >= ? AND member_id < ?`, from, to), func() {
+		b.NextDueAt = timeOf(due)
+		do(&b)
+	}, &b.MemberID, &b.Account, &b.Seq, &b.Available, &b.Pending, &b.Held, &b.Lifetime, &due)
+}
+
+func timeOf(t sql.NullTime) *time.Time {
+	if !t.Valid {
+		return nil
+	}
+	return &t.Time
 }
 
 // each runs do on every row of the query, one at a time.

@@ -55,9 +55,24 @@ func storied(t *testing.T) *world {
 			require.NoError(t, err)
 		}
 	}
+	w.requested(b)
 	w.merge(b, a)
 	w.settledTotals()
 	return w
+}
+
+// requested lets the member be granted what waits for a second operator: once approved, once rejected, once not decided.
+func (w *world) requested(id int64) {
+	w.manualLimit(50)
+	until := start.AddDate(2, 0, 0)
+	for _, state := range []string{model.GrantApproved, model.GrantRejected, model.GrantWaiting} {
+		g, err := w.book.Grant(w.ctx(), ledger.Manual{MemberID: id, Account: model.AccountPoints, Amount: 60, Memo: "sorry", Actor: "alice", ExpiresAt: &until})
+		require.NoError(w.t, err)
+		if state != model.GrantWaiting {
+			_, err := w.book.Decide(w.ctx(), g.Request.ID, state == model.GrantApproved, "bob")
+			require.NoError(w.t, err)
+		}
+	}
 }
 
 func TestVerify(t *testing.T) {
@@ -79,6 +94,9 @@ func TestVerify(t *testing.T) {
 			{row: &model.Hold{}, rows: "SELECT id FROM holds", skip: id},
 			{row: &model.Hold{}, rows: "SELECT id FROM holds WHERE state <> 'held'"},
 			{row: &model.Conversion{}, rows: "SELECT id FROM conversions", skip: id},
+			{row: &model.GrantRequest{}, rows: "SELECT id FROM grant_requests WHERE state = 'approved'", skip: map[string]bool{
+				"requested_at": true, "decided_by": true, "decided_at": true, // nothing in the ledger tells
+			}},
 			{row: &model.LotMove{}, rows: "SELECT entry_id, lot_id FROM lot_moves"},
 			{row: &model.Balance{}, rows: "SELECT member_id, account FROM balances"},
 			// What an account is called and how it behaves is the operator's choice; its code is not.
@@ -91,14 +109,24 @@ func TestVerify(t *testing.T) {
 		w.corrupt(t, &model.Account{}, "SELECT code FROM accounts WHERE code = 'miles'", map[string]bool{
 			"name": true, "spendable": true, "expiry_count": true, "expiry_on": true, "grace_days": true, "debt": true, "manual_limit": true, "position": true,
 		})
+		for _, state := range []string{model.GrantWaiting, model.GrantRejected} {
+			w.corrupt(t, &model.GrantRequest{}, "SELECT id FROM grant_requests WHERE state = '"+state+"'", map[string]bool{
+				"id": true, "member_id": true, "account": true, "amount": true, "memo": true, "expires_at": true, "requested_by": true,
+				"requested_at": true, "decided_by": state != model.GrantWaiting, "decided_at": state != model.GrantWaiting,
+			})
+		}
 		w.clean()
 	})
 	t.Run("FindsAMissingRow", func(t *testing.T) {
 		t.Parallel()
 		w := storied(t)
-		for _, table := range []string{"entries", "lots", "lot_moves", "balances", "holds", "conversions"} {
+		for _, table := range []string{"entries", "lots", "lot_moves", "balances", "holds", "conversions", "grant_requests"} {
 			var rows []map[string]any
-			require.NoError(t, w.db.Reader(t.Context()).Table(table).Find(&rows).Error)
+			q := w.db.Reader(t.Context()).Table(table)
+			if table == "grant_requests" {
+				q = q.Where("state = ?", model.GrantApproved) // of the others the ledger knows nothing
+			}
+			require.NoError(t, q.Find(&rows).Error)
 			require.NotEmpty(t, rows)
 			for _, row := range rows {
 				w.tx(func(_ context.Context, tx *gorm.DB) error { return tx.Table(table).Where(row).Delete(nil).Error })

@@ -85,15 +85,8 @@ func (v *verifier) verify(members []int64) error {
 	for id := range root {
 		all = append(all, id)
 	}
-	var entries []model.Entry
-	err = v.tx.Where("member_id IN ? AND kind = ? AND rule_id <> 0", all, model.EntryEarn).Find(&entries).Error
-	if err != nil {
+	if err := v.granted(root, all); err != nil {
 		return err
-	}
-	for i := range entries {
-		if !strings.Contains(entries[i].Key, adjusted) {
-			v.add(root[entries[i].MemberID], &entries[i])
-		}
 	}
 	if err := v.grew(members); err != nil {
 		return err
@@ -108,6 +101,26 @@ func (v *verifier) verify(members []int64) error {
 	}
 	v.compare(uses, merged)
 	return nil
+}
+
+// granted counts the entries of rules of the members. They are most of the ledger: gorm's reflection would be most of the work.
+func (v *verifier) granted(root map[int64]int64, members []int64) error {
+	rows, err := v.tx.Model(&model.Entry{}).Select("member_id", "account", "delta", "rule_id", "rule_version", "event_id", "occurred_at", "key").
+		Where("member_id IN ? AND kind = ? AND rule_id <> 0", members, model.EntryEarn).Rows()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var e model.Entry
+		if err := rows.Scan(&e.MemberID, &e.Account, &e.Delta, &e.RuleID, &e.RuleVersion, &e.EventID, &e.OccurredAt, &e.Key); err != nil {
+			return err
+		}
+		if !strings.Contains(e.Key, adjusted) {
+			v.add(root[e.MemberID], &e)
+		}
+	}
+	return rows.Err()
 }
 
 // families maps the members, and everybody who was merged into them, to the member that is left.
