@@ -30,7 +30,7 @@ func (s *Service) Assign(ctx context.Context, id, memberID int64) (*Pushed, erro
 		if err != nil {
 			return Pushed{}, err
 		}
-		d, err := s.open(tx, locks{}, old.Platform, old.No, m.ID)
+		d, err := s.open(tx, old.Platform, old.No, m.ID)
 		if err != nil {
 			return Pushed{}, err
 		}

@@ -70,7 +70,7 @@ func (s *Service) claimTx(ctx context.Context, tx *gorm.DB, memberID int64, c mo
 		}
 		c.PhoneTail = s.members.PhoneTail(m)
 	}
-	d, err := s.open(tx, locks{}, c.Platform, c.No, c.MemberID)
+	d, err := s.open(tx, c.Platform, c.No, c.MemberID)
 	if err != nil {
 		return out, err
 	}
@@ -252,7 +252,7 @@ func (s *Service) Lapse(ctx context.Context, limit int) (n int, err error) {
 	}
 	for _, c := range due {
 		err := s.db.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error {
-			d, err := s.open(tx, locks{}, c.Platform, c.No, 0)
+			d, err := s.open(tx, c.Platform, c.No, 0)
 			if err != nil {
 				return err
 			}

@@ -174,7 +174,7 @@ func (b *batch) runTx(ctx context.Context, tx *gorm.DB) error {
 	if err != nil {
 		return err
 	}
-	pushes, locked, err := b.open(tx)
+	pushes, k, err := b.open(tx)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (b *batch) runTx(ctx context.Context, tx *gorm.DB) error {
 	for i, l := range b.lines {
 		state, refusal := l.State, error(nil)
 		if l.State == model.LinePending {
-			if state, refusal, err = b.line(ctx, tx, pushes[i], set, locked); err != nil {
+			if state, refusal, err = b.line(ctx, tx, pushes[i], set, k); err != nil {
 				return err
 			}
 			by[state] = append(by[state], l.Line)
@@ -206,45 +206,78 @@ func (b *batch) runTx(ctx context.Context, tx *gorm.DB) error {
 	return b.works.ProgressTx(tx, b.w, cursor{last}, b.done+int64(len(b.lines)), result)
 }
 
-// open reads what is to be pushed, knows the members that it names, and locks them.
-func (b *batch) open(tx *gorm.DB) ([]Push, locks, error) {
+// open reads what is to be pushed, which of it is there, and the members that it names, whom it locks.
+func (b *batch) open(tx *gorm.DB) ([]Push, known, error) {
 	pushes := make([]Push, len(b.lines))
+	k := known{locks: locks{}, absent: map[string]bool{}}
 	var nos []string
+	var platforms, orders []string
 	for i, l := range b.lines {
 		if err := l.Push.Into(&pushes[i]); err != nil {
-			return nil, nil, err
+			return nil, k, err
+		}
+		if l.State == model.LinePending {
+			platforms, orders = append(platforms, pushes[i].Platform), append(orders, pushes[i].No)
+			k.absent[orderKey(pushes[i].Platform, pushes[i].No)] = true
 		}
 		if no := pushes[i].MemberNo; no != "" {
 			nos = append(nos, no)
 		}
 	}
-	if len(nos) == 0 {
-		return pushes, locks{}, nil
+	var err error
+	if len(nos) > 0 {
+		err = b.members(tx, &k, pushes, nos)
 	}
-	var named []model.Member
-	if err := tx.Select("id", "no", "merged_into").Where("no IN ?", nos).Find(&named).Error; err != nil {
-		return nil, nil, fmt.Errorf("order: members: %w", err)
+	if err != nil || len(orders) == 0 {
+		return pushes, k, err
+	}
+	var there []model.Order
+	if err := tx.Select("platform", "no").Where("platform IN ? AND no IN ?", slices.Compact(platforms), orders).Find(&there).Error; err != nil {
+		return nil, k, fmt.Errorf("order: open: %w", err)
+	}
+	for _, o := range there {
+		delete(k.absent, orderKey(o.Platform, o.No))
+	}
+	return pushes, k, nil
+}
+
+// members knows the members with the numbers, and locks them.
+func (b *batch) members(tx *gorm.DB, k *known, pushes []Push, nos []string) error {
+	var rows []model.Member
+	if err := tx.Select("id", "no").Where("no IN ?", nos).Find(&rows).Error; err != nil {
+		return fmt.Errorf("order: members: %w", err)
 	}
 	ids, of := []int64{}, map[string]int64{}
-	for _, m := range named {
+	for _, m := range rows {
 		of[m.No] = m.ID
 		ids = append(ids, m.ID)
 	}
 	for i := range pushes {
 		pushes[i].MemberID = of[pushes[i].MemberNo]
 	}
-	l := locks{}
-	return pushes, l, l.take(tx, ids...)
+	if err := k.take(tx, ids...); err != nil {
+		return err
+	}
+	k.members = map[int64]buyer{}
+	var locked []model.Member
+	var watched []int64
+	err := errors.Join(
+		tx.Select("id", "joined_at").Where("id IN ? AND merged_into IS NULL", ids).Find(&locked).Error,
+		tx.Model(&model.LiveView{}).Distinct("member_id").Where("member_id IN ? AND seconds > 0", ids).Pluck("member_id", &watched).Error)
+	for _, m := range locked {
+		k.members[m.ID] = buyer{m.JoinedAt, slices.Contains(watched, m.ID)}
+	}
+	return err
 }
 
 // line pushes one line. A refusal fails it – at once where the line has a savepoint, else the whole batch.
-func (b *batch) line(ctx context.Context, tx *gorm.DB, p Push, set *model.OrderSettings, l locks) (state string, refusal, err error) {
+func (b *batch) line(ctx context.Context, tx *gorm.DB, p Push, set *model.OrderSettings, k known) (state string, refusal, err error) {
 	var out Pushed
 	run := func(tx *gorm.DB) (err error) {
 		if p.MemberNo != "" && p.MemberID == 0 {
 			return errs.New(errs.NotFound, "member.not_found", "field", "member_no")
 		}
-		out, err = b.pushTx(ctx, tx, p, set, l)
+		out, err = b.pushTx(ctx, tx, p, set, k)
 		return err
 	}
 	if b.apart {

@@ -36,14 +36,27 @@ func (s *Service) Push(ctx context.Context, p Push) (*Pushed, error) {
 		if err != nil {
 			return Pushed{}, err
 		}
-		return s.pushTx(ctx, tx, p, set, locks{})
+		return s.pushTx(ctx, tx, p, set, known{locks: locks{}})
 	})
 	return &out, err
 }
 
+// known is what a transaction knows already of what it is going to push: a batch looks it up at once.
+type known struct {
+	locks
+	absent  map[string]bool // orders that were not there
+	members map[int64]buyer // under their locks; who was merged is not in it
+}
+
+// buyer is what is known of a member.
+type buyer struct {
+	joinedAt *time.Time
+	watched  bool // some live session
+}
+
 // pushTx is Push of what is clean, in the caller's transaction, which holds some locks already.
-func (s *Service) pushTx(ctx context.Context, tx *gorm.DB, p Push, set *model.OrderSettings, l locks) (Pushed, error) {
-	if p.MemberID != 0 {
+func (s *Service) pushTx(ctx context.Context, tx *gorm.DB, p Push, set *model.OrderSettings, k known) (out Pushed, err error) {
+	if _, ok := k.members[p.MemberID]; p.MemberID != 0 && !ok {
 		m, err := member.Get(tx, p.MemberID)
 		if err != nil {
 			return Pushed{}, err
@@ -51,18 +64,27 @@ func (s *Service) pushTx(ctx context.Context, tx *gorm.DB, p Push, set *model.Or
 		p.MemberID = m.ID
 	}
 	if p.MemberID == 0 && set.MatchPhone && p.PhoneIndex != "" {
-		var err error
 		if p.MemberID, err = member.ByPhone(tx, p.PhoneIndex); err != nil {
 			return Pushed{}, fmt.Errorf("order: by phone: %w", err)
 		}
 	}
-	d, err := s.open(tx, l, p.Platform, p.No, p.MemberID)
+	d, err := s.look(tx, k, p.Platform, p.No, p.MemberID)
 	if err != nil {
 		return Pushed{}, err
 	}
-	d.set = set
-	out := Pushed{New: d.fresh}
-	if out.Applied, err = d.adopt(&p); err != nil {
+	if d.set = set; d.fresh {
+		d.o.MemberID = p.MemberID
+	}
+	out.Applied, err = d.adopt(&p)
+	if errors.Is(err, errThere) { // since the look
+		k.absent = nil
+		if d, err = s.look(tx, k, p.Platform, p.No, p.MemberID); err != nil {
+			return Pushed{}, err
+		}
+		d.set = set
+		out.Applied, err = d.adopt(&p)
+	}
+	if out.New = d.fresh; err != nil {
 		return out, err
 	}
 	if err := d.own(p.MemberID); err != nil {
@@ -78,10 +100,10 @@ func (s *Service) pushTx(ctx context.Context, tx *gorm.DB, p Push, set *model.Or
 type deed struct {
 	*Service
 	tx    *gorm.DB
-	locks locks
+	known known
 	set   *model.OrderSettings
 	now   time.Time
-	fresh bool // the row was not there
+	fresh bool // the row was not there; until insert it has no id
 	dirty bool // it is to be saved
 	o     model.Order
 	items []model.OrderItem
@@ -94,32 +116,60 @@ type deed struct {
 
 // open takes the locks: of the members first – the owner, who waits for it, and who else – then of the order's row, which it makes where
 // there is none.
-func (s *Service) open(tx *gorm.DB, l locks, platform, no string, other int64) (*deed, error) {
-	d := &deed{Service: s, tx: tx, locks: l, now: s.clock.Now()}
+func (s *Service) open(tx *gorm.DB, platform, no string, other int64) (*deed, error) {
+	d, err := s.look(tx, known{locks: locks{}}, platform, no, other)
+	if err != nil || !d.fresh {
+		return d, err
+	}
+	if err := d.insert(); !errors.Is(err, errThere) {
+		return d, err
+	}
+	d.fresh = false
+	return d, d.read(platform, no)
+}
+
+// look is open but for the making of the row, which is left to insert.
+func (s *Service) look(tx *gorm.DB, k known, platform, no string, other int64) (*deed, error) {
+	d := &deed{Service: s, tx: tx, known: k, now: s.clock.Now()}
 	var peek []struct{ Owner, Claimant int64 }
-	err := tx.Table("orders").Select("orders.member_id AS owner, COALESCE(c.member_id, 0) AS claimant").
-		Joins("LEFT JOIN order_claims AS c ON c.id = orders.claim_id").Where("orders.platform = ? AND orders.no = ?", platform, no).Scan(&peek).Error
-	if err != nil {
-		return nil, fmt.Errorf("order: open: %w", err)
+	if !k.absent[orderKey(platform, no)] {
+		err := tx.Table("orders").Select("orders.member_id AS owner, COALESCE(c.member_id, 0) AS claimant").
+			Joins("LEFT JOIN order_claims AS c ON c.id = orders.claim_id").Where("orders.platform = ? AND orders.no = ?", platform, no).Scan(&peek).Error
+		if err != nil {
+			return nil, fmt.Errorf("order: open: %w", err)
+		}
 	}
 	ids := []int64{other}
 	if len(peek) > 0 {
 		ids = append(ids, peek[0].Owner, peek[0].Claimant)
 	}
-	if err := l.take(tx, ids...); err != nil {
+	if err := k.take(tx, ids...); err != nil {
 		return nil, err
 	}
-	if len(peek) == 0 {
-		d.o = model.Order{Platform: platform, No: no, CreatedAt: d.now, UpdatedAt: d.now}
-		dup, err := db.Insert(tx, &d.o)
-		if err != nil {
-			return nil, fmt.Errorf("order: open: %w", err)
-		}
-		if d.fresh = !dup; d.fresh {
-			return d, nil
-		}
+	if len(peek) > 0 {
+		return d, d.read(platform, no)
 	}
-	return d, d.read(platform, no)
+	d.fresh = true
+	d.o = model.Order{Platform: platform, No: no, CreatedAt: d.now, UpdatedAt: d.now}
+	return d, nil
+}
+
+func orderKey(platform, no string) string { return platform + " " + no }
+
+// errThere says that the row was made since the look.
+var errThere = errors.New("order: the row is there")
+
+// insert makes the row, which locks it.
+func (d *deed) insert() error {
+	dup, err := db.Insert(d.tx, &d.o)
+	if err != nil {
+		return fmt.Errorf("order: open: %w", err)
+	}
+	if dup {
+		return errThere
+	}
+	delete(d.known.absent, orderKey(d.o.Platform, d.o.No))
+	return nil
 }
 
 // locks are the members whose locks a transaction holds.
@@ -149,7 +199,7 @@ func (d *deed) read(platform, no string) error {
 	if err := d.tx.Where("platform = ? AND no = ?", platform, no).Take(&d.o).Error; err != nil {
 		return fmt.Errorf("order: read: %w", err)
 	}
-	if err := d.locks.take(d.tx, d.o.MemberID); err != nil { // since the first look; a deadlock is tried again
+	if err := d.known.take(d.tx, d.o.MemberID); err != nil { // since the first look; a deadlock is tried again
 		return err
 	}
 	if err := d.tx.Where("order_id = ?", d.o.ID).Order("line").Find(&d.items).Error; err != nil {
@@ -166,17 +216,16 @@ func (d *deed) read(platform, no string) error {
 	return nil
 }
 
-// adopt takes over what of the push is new.
+// adopt takes over what of the push is new. A fresh row is inserted with it.
 func (d *deed) adopt(p *Push) (applied bool, err error) {
 	o, known := &d.o, d.o.PaidAt != nil
-	before := *o
-	if p.AmountFen != nil && (!known || p.Version >= o.Version) {
+	before, stored := *o, *o
+	head := p.AmountFen != nil && (!known || p.Version >= o.Version)
+	if head {
 		if known && p.Version == o.Version && p.Version > 0 && (*p.AmountFen != o.AmountFen || !p.PaidAt.Equal(*o.PaidAt)) {
 			return false, errs.New(errs.Conflict, "order.version_conflict", "version", p.Version)
 		}
-		if applied, err = d.adoptHead(p); err != nil {
-			return false, err
-		}
+		d.adoptHead(p)
 	}
 	ends := p.Status == model.OrderRefunded || p.Status == model.OrderCancelled
 	switch {
@@ -188,9 +237,6 @@ func (d *deed) adopt(p *Push) (applied bool, err error) {
 	case p.Version == o.EndVersion && ends: // an end is not taken back by what came late; of two ends the same stays in any sequence
 		o.Ended = min(p.Status, cmpEnd(o.Ended))
 	}
-	if err := d.adoptRefunds(p, known || p.AmountFen != nil); err != nil {
-		return false, err
-	}
 	if o.PhoneTail == "" {
 		o.PhoneTail = p.PhoneTail
 	}
@@ -200,10 +246,23 @@ func (d *deed) adopt(p *Push) (applied bool, err error) {
 	if o.Source == "" {
 		o.Source = p.Source
 	}
-	changed := *o != before
-	d.dirty = d.dirty || changed
+	if d.fresh {
+		if err := d.insert(); err != nil {
+			return false, err
+		}
+		stored = *o
+	}
+	if head {
+		if applied, err = d.adoptItems(p); err != nil {
+			return false, err
+		}
+	}
+	if err := d.adoptRefunds(p, known || p.AmountFen != nil); err != nil {
+		return false, err
+	}
+	d.dirty = d.dirty || *o != stored
 	d.refunds = o.RefundedFen > before.RefundedFen || o.Ended != "" && before.Ended == ""
-	return applied || changed, nil
+	return applied || *o != before, nil
 }
 
 // cmpEnd is an end that every other is less than, where there is none.
@@ -214,13 +273,18 @@ func cmpEnd(ended string) string {
 	return ended
 }
 
-// adoptHead takes over amount, time and items.
-func (d *deed) adoptHead(p *Push) (applied bool, err error) {
+// adoptHead takes over amount and time.
+func (d *deed) adoptHead(p *Push) {
 	o, paid := &d.o, p.PaidAt.UTC().Truncate(time.Microsecond)
 	if o.PaidAt == nil || !o.PaidAt.Equal(paid) {
 		o.PaidAt = &paid
 	}
 	o.Version, o.AmountFen, o.ShippingFen = p.Version, *p.AmountFen, p.ShippingFen
+}
+
+// adoptItems takes over the items.
+func (d *deed) adoptItems(p *Push) (applied bool, err error) {
+	o := &d.o
 	items := make([]model.OrderItem, len(p.Items))
 	for i, it := range p.Items {
 		items[i] = model.OrderItem{OrderID: o.ID, Line: i + 1, SKU: it.SKU, Product: it.Product, Category: it.Category, Quantity: it.Quantity, AmountFen: it.AmountFen}

@@ -70,6 +70,9 @@ func (d *deed) save() error {
 // earn records the one event by which the owner got the order: claimed when he claimed it, or paid when it was paid (PLAYBOOKS H7).
 func (d *deed) earn(ctx context.Context, data model.JSON) ([]event.Grant, error) {
 	ev := &model.Event{Kind: model.EventOrderPaid, OccurredAt: *d.o.PaidAt, Data: data}
+	if m, ok := d.known.members[d.o.MemberID]; ok {
+		ev.Joined = m.joinedAt != nil && !ev.OccurredAt.Before(*m.joinedAt)
+	}
 	if d.o.ClaimID != 0 {
 		var c model.OrderClaim
 		if err := d.tx.Take(&c, d.o.ClaimID).Error; err != nil {
@@ -138,6 +141,9 @@ func (d *deed) credit() error {
 		return nil
 	}
 	if _, err := fmt.Sscanf(o.Source, "quiz:%d", &o.QuizID); err == nil {
+		return nil
+	}
+	if m, ok := d.known.members[o.MemberID]; ok && !m.watched {
 		return nil
 	}
 	var live []model.LiveSession
