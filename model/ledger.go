@@ -72,7 +72,7 @@ type Lot struct {
 	EarnedAt    time.Time  `gorm:"not null;precision:6"`
 }
 
-// Entry is one line of the ledger, never edited. Written by app/ledger.
+// Entry is one line of the ledger, never edited, but that an erasure takes Memo from it. Written by app/ledger.
 //
 // In bucket available: Delta = Σ its lot moves + Σ amounts of the lots it made − change of the debt. In bucket pending the same
 // without debt.

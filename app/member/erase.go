@@ -80,6 +80,8 @@ func (p Part) erase(ctx context.Context, tx *gorm.DB, m *model.Member, ids []int
 			err = rows.Delete(t.Row).Error
 		case t.Erase.blank != nil:
 			err = rows.UpdateColumns(t.Erase.blank).Error
+		case t.Erase.rewrite != nil:
+			err = t.Erase.rewrite(tx, rows)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.shape().Table, err)
@@ -88,10 +90,16 @@ func (p Part) erase(ctx context.Context, tx *gorm.DB, m *model.Member, ids []int
 	return nil
 }
 
-// forget blanks the members' own rows, and drops the answers kept for their repeats; it comes last.
+// forget blanks the members' own rows and what the audit log says of them (who did what, and when, stays), and drops the answers kept for
+// their repeats; it comes last.
 func (s *Service) forget(tx *gorm.DB, ids []int64) error {
 	for _, id := range ids {
-		if err := db.ForgetKeys(tx, fmt.Sprint("member:", id)); err != nil {
+		object := fmt.Sprint("member:", id)
+		if err := db.ForgetKeys(tx, object); err != nil {
+			return err
+		}
+		said := map[string]any{"before_json": model.JSON("{}"), "after_json": model.JSON("{}")}
+		if err := tx.Model(&model.Audit{}).Where("object = ?", object).UpdateColumns(said).Error; err != nil {
 			return err
 		}
 	}

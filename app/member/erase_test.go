@@ -15,6 +15,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
@@ -73,6 +74,11 @@ func somebody(w *apptest.World, name string) (p *phone.Person, id int64, secrets
 	m := w.MemberOf(p, "oa")
 	require.NoError(w.T, w.Behave(m.ID, "visit", "visit-of-"+number, w.Now()))
 	require.NoError(w.T, w.Tags.SetManual(w.T.Context(), m.ID, w.Tag(tag.Preference, "dry"), 1, true, "told us: "+name))
+	_, err = w.Book.Grant(w.T.Context(), ledger.Manual{MemberID: m.ID, Account: model.AccountPoints, Amount: 1, Memo: "call " + name, Actor: "operator:1"})
+	require.NoError(w.T, err)
+	require.NoError(w.T, w.DB.Tx(w.T.Context(), func(_ context.Context, tx *gorm.DB) error {
+		return w.Operators.AuditTx(tx, "operator:1", "member.adjust", fmt.Sprint("member:", m.ID), nil, map[string]any{"memo": "call " + name})
+	}))
 	w.Settle()
 	who, ok := w.Sandbox.Person(p.ID)
 	require.True(w.T, ok)
@@ -93,7 +99,7 @@ func TestErase(t *testing.T) {
 		w.Rule("checkin", model.EventCheckin, apptest.Earns(5, ""))
 		_, id, secrets := somebody(w, "欧阳正华")
 		require.Greater(t, len(found(w, secrets...)), 10)
-		require.EqualValues(t, 55, w.Points(id))
+		require.EqualValues(t, 56, w.Points(id))
 		other := w.Joined("other")
 
 		require.NoError(t, w.Members.Erase(t.Context(), id))
@@ -103,8 +109,8 @@ func TestErase(t *testing.T) {
 		require.Empty(t, w.Held(id))
 		var lines []model.Entry
 		require.NoError(t, w.DB.Reader(t.Context()).Where("member_id = ?", id).Order("id").Find(&lines).Error)
-		require.Len(t, lines, 3, "what he earned stays, and a line ends it")
-		require.EqualValues(t, -55, lines[2].Delta)
+		require.Len(t, lines, 4, "what he earned stays, and a line ends it")
+		require.EqualValues(t, -56, lines[3].Delta)
 		require.EqualValues(t, 1, w.Count(&model.Checkin{}, "member_id = ?", id))
 		w.Verified()
 	})

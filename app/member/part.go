@@ -50,6 +50,7 @@ const (
 type Erasure struct {
 	delete, keep bool
 	blank        map[string]any
+	rewrite      func(tx, rows *gorm.DB) error
 }
 
 // Ways to erase: Delete where the rows are about the person, Keep where they say nothing of who he was but his number.
@@ -60,6 +61,9 @@ var (
 
 // Blank keeps the rows and writes values over columns that could say who he was.
 func Blank(columns map[string]any) Erasure { return Erasure{blank: columns} }
+
+// Rewrite does to the rows what Blank cannot: where other columns depend on what goes.
+func Rewrite(f func(tx, rows *gorm.DB) error) Erasure { return Erasure{rewrite: f} }
 
 // MergeOf says which member becomes which.
 type MergeOf struct {
