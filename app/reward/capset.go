@@ -100,6 +100,31 @@ func (s *Service) saveCapSetTx(tx *gorm.DB, in model.CapSet) (model.CapSet, erro
 	return in, db.Bump(tx, revision)
 }
 
+// DeleteCapSet deletes a cap set that no version of a rule ever named: an event of that version's time may still come.
+func (s *Service) DeleteCapSet(ctx context.Context, id int64) error {
+	_, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (row model.CapSet, err error) {
+		if err := db.Bump(tx, revision); err != nil { // first: a rule that is saved meanwhile waits, or is seen
+			return row, fmt.Errorf("reward: cap set: %w", err)
+		}
+		if err := tx.Take(&row, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
+			return row, errs.New(errs.NotFound, "reward.set_not_found")
+		} else if err != nil {
+			return row, fmt.Errorf("reward: cap set: %w", err)
+		}
+		p, err := load(tx)
+		if err != nil {
+			return row, err
+		}
+		for _, r := range p.rules {
+			if slices.ContainsFunc(r.versions, func(v version) bool { return slices.Contains(v.def.CapSets, row.Code) }) {
+				return row, errs.New(errs.Conflict, "reward.set_used", "rule", r.name)
+			}
+		}
+		return row, tx.Delete(&row).Error
+	})
+	return err
+}
+
 // CapSet reads one.
 func (s *Service) CapSet(ctx context.Context, id int64) (*CapSet, error) {
 	all, err := s.CapSets(ctx)

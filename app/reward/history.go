@@ -23,3 +23,22 @@ func (s *Service) Version(ctx context.Context, id int64, version int, lang strin
 	row.Version = version
 	return s.view(ctx, tx, lang, row)
 }
+
+// History reads the newest versions of a rule, each in words. Its UpdatedAt is when the version began.
+func (s *Service) History(ctx context.Context, id int64, limit int, lang string) ([]Rule, error) {
+	tx := s.db.Reader(ctx)
+	var versions []model.PointRuleVersion
+	if err := tx.Where("rule_id = ?", id).Order("version DESC").Limit(limit).Find(&versions).Error; err != nil {
+		return nil, fmt.Errorf("reward: rule %d: %w", id, err)
+	}
+	out := make([]Rule, len(versions))
+	for i, v := range versions {
+		r, err := s.Version(ctx, id, v.Version, lang)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = *r
+		out[i].Enabled, out[i].UpdatedAt = v.Enabled, v.EffectiveAt
+	}
+	return out, nil
+}

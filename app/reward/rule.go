@@ -234,6 +234,9 @@ func (s *Service) checkInput(in *Input) error {
 }
 
 func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Input, lang string) (r Rule, err error) {
+	if err := db.Bump(tx, revision); err != nil { // first: it holds off who deletes what the rule names
+		return r, fmt.Errorf("reward: save: %w", err)
+	}
 	if err := s.checkTx(ctx, tx, &in.Definition); err != nil {
 		return r, err
 	}
@@ -270,9 +273,6 @@ func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Input, lang string
 		Enabled: row.Enabled, Trigger: in.Trigger, Definition: model.ToJSON(in.Definition),
 	}
 	if err := tx.Create(&v).Error; err != nil {
-		return r, fmt.Errorf("reward: save: %w", err)
-	}
-	if err := db.Bump(tx, revision); err != nil {
 		return r, fmt.Errorf("reward: save: %w", err)
 	}
 	sentence, err := s.sentence(ctx, tx, lang, in.Trigger, &in.Definition)

@@ -32,6 +32,7 @@ var typed = map[string]url.Values{
 	"POST /console/operators":          {"login": {"berta"}},
 	"POST /console/reminders/:id":      {"name": {"x"}, "text": {"x"}, "channel": {"customer"}},
 	"POST /console/replies/:id":        {"name": {"x"}, "kind": {"text"}, "text": {"x"}, "words": {"x"}},
+	"POST /console/rules/sets/:id":     {"name": {"x"}, "code": {"x"}, "limit": {"5"}},
 	"POST /console/tags":               {"name": {"x"}},
 	"POST /console/tags/groups":        {"name": {"x"}},
 	"POST /console/tasks/:id":          {"code": {"x"}, "title_zh": {"x"}},

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
@@ -319,9 +320,10 @@ func TestPointRules(t *testing.T) {
 	w, b := signedIn(t)
 	form := func(name, points string) []string {
 		return []string{
-			"name", name, "code", "sign", "trigger", "checkin.done", "enabled", "on", "shape", "form", "account", "points", "account", "growth", "fixed.points", points,
-			"fixed.growth", "1", "streak_account", "points", "step_days", "3", "step_amount", "20", "step_days", "", "step_amount", "",
-			"cap_period", "day", "cap_account", "", "cap_limit", "1", "from", "2026-11-01T00:00", "until", "",
+			"name", name, "code", "sign", "trigger", "checkin.done", "enabled", "on", "shape", "form", "facts", "any",
+			"grant.0.kind", "fixed", "grant.0.account", "points", "grant.0.amount", points, "grant.1.kind", "fixed", "grant.1.account", "growth", "grant.1.amount", "1",
+			"grant.3.kind", "streak", "grant.3.account", "points", "grant.3.days", "3", "grant.3.more", "20", "grant.3.days", "", "grant.3.more", "",
+			"cap.0.period", "day", "cap.0.account", "", "cap.0.limit", "1", "from", "2026-11-01T00:00", "until", "",
 		}
 	}
 	body := b.refused("/console/rules/new", form("每日打卡", "-5")...)
@@ -329,24 +331,105 @@ func TestPointRules(t *testing.T) {
 	for _, kept := range []string{`value="每日打卡"`, `value="-5"`, `value="20"`, `value="2026-11-01T00:00"`} {
 		require.Contains(t, body, kept)
 	}
-	require.Regexp(t, `name="fixed.points"[^>]*aria-invalid`, body)
-	require.NotRegexp(t, `name="fixed.growth"[^>]*aria-invalid`, body)
-	require.Equal(t, 5, strings.Count(body, `name="step_days"`), "a refused form does not grow")
+	require.Regexp(t, `name="grant.0.amount"[^>]*aria-invalid`, body)
+	require.NotRegexp(t, `name="grant.1.amount"[^>]*aria-invalid`, body)
+	require.NotContains(t, body, "<code>grant", "the control is marked: its path says nothing more")
+	require.Equal(t, 5, strings.Count(body, `name="grant.3.days"`), "a refused form does not grow")
 	require.Equal(t, "/console/rules?done=saved", b.done("/console/rules/new", form("每日打卡", "5")...))
 	list := b.page("/console/rules")
 	require.Contains(t, list, "签到:积分 +5 和 成长值 +1 和 连续第 3 天另得积分 +20;每人每天最多 1 次;从 2026-11-01 00:00 起")
 	b.done("/console/rules/1", form("每日打卡", "6")...)
-	require.Contains(t, b.page("/console/rules/1"), `value="6"`)
+	edit := b.page("/console/rules/1")
+	require.Contains(t, edit, `value="6"`)
+	require.Regexp(t, `(?s)v2</td>.*demo.*v1</td>.*demo.*积分 \+5`, edit, "its versions, with who made them")
 	require.Contains(t, b.page("/console/rules"), "v2")
 	p, member := w.Member("阿青")
 	w.Act(p, "follow", map[string]any{"account": "oa"})
 	w.Advance(0) // the unionid is asked: both identities are one person
 	w.Act(p, "text", map[string]any{"account": "oa", "content": "签到"})
 	require.EqualValues(t, 6, w.Points(member))
-	require.Contains(t, b.refused("/console/rules/1", append(form("每日打卡", "6"), "condition", `{"leaf":"tag","tag_id":"999"}`)...), "没有编号为 999 的标签")
+	require.Regexp(t, `本月发放\s*<b>成长值 \+1</b>\s*<b>积分 \+6</b>`, b.page("/console/rules"))
+	body = b.refused("/console/rules/1", append(form("每日打卡", "6"), "fact.0.leaf", "tag", "fact.0.tag.tag_id", "999")...)
+	require.Contains(t, body, "没有编号为 999 的标签")
+	require.Regexp(t, `name="fact.0.tag.tag_id"[^>]*aria-invalid`, body)
+	for field, pairs := range map[string][]string{
+		"grant.4.factor": {"grant.4.kind", "multiply", "grant.4.account", "points", "grant.4.factor", "1"}, "grant.4.coupon": {"grant.4.kind", "coupon"},
+		"grant.4.from": {"grant.4.kind", "bracket", "grant.4.account", "points"}, "grant.4.delay": {"grant.4.kind", "fixed", "grant.4.account", "points", "grant.4.amount", "1", "grant.4.delay", "999"},
+		"budget_amount": {"budget_account", "points", "budget_period", "month", "budget_amount", "-1"}, "exclusive": {"exclusive", "Ä"}, "cap.1.limit": {"cap.1.period", "week", "cap.1.limit", "x"},
+	} {
+		require.Regexp(t, `name="`+field+`"[^>]*aria-invalid`, b.refused("/console/rules/1", append(form("每日打卡", "6"), pairs...)...), field)
+	}
 	require.Contains(t, b.refused("/console/rules/1", "name", "x", "trigger", "checkin.done", "shape", "json", "definition", `{"grant":1}`), "不认识的字段")
-	b.done("/console/rules/1", "name", "x", "trigger", "checkin.done", "shape", "json", "definition", `{"grants":[{"kind":"fixed","account":"points","amount":1},{"kind":"fixed","account":"points","amount":2}]}`)
+	b.done("/console/rules/1", "name", "x", "trigger", "checkin.done", "shape", "json", "definition",
+		`{"grants":[{"kind":"fixed","account":"points","amount":1}],"until":"2027-01-01T00:00:00.5Z"}`)
 	require.Regexp(t, `value="json" checked`, b.page("/console/rules/1"), "what the form cannot say is edited as JSON")
+}
+
+func TestCapSets(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	form := []string{"name", "互动合计", "code", "talk", "period", "day", "account", "", "limit", "0"}
+	require.Regexp(t, `name="limit"[^>]*aria-invalid`, b.refused("/console/rules/sets/new", form...))
+	form[9] = "2"
+	b.done("/console/rules/sets/new", form...)
+	b.done("/console/rules/sets/new", "name", "另一个", "code", "other", "period", "week", "account", "points", "limit", "50")
+	list := b.page("/console/rules/sets")
+	require.Contains(t, list, "每人每天最多 2 次")
+	require.Contains(t, list, "每人每周最多 50 积分")
+	form[5] = "week"
+	require.Regexp(t, `name="period"[^>]*aria-invalid`, b.refused("/console/rules/sets/1", form...), "what is counted stays")
+	form[5], form[9] = "day", "3"
+	b.done("/console/rules/sets/1", form...)
+	rule := []string{
+		"name", "签到", "code", "sign", "trigger", "checkin.done", "enabled", "on", "shape", "form", "grant.0.kind", "fixed", "grant.0.account", "points", "grant.0.amount", "5", "cap_sets", "talk",
+	}
+	b.done("/console/rules/new", rule...)
+	require.Contains(t, b.page("/console/rules/sets"), "签到")
+	require.Regexp(t, `value="talk" checked`, b.page("/console/rules/1"))
+	require.Contains(t, b.refused("/console/rules/sets/1/delete"), "规则「签到」")
+	b.done("/console/rules/1", rule[:len(rule)-2]...)
+	require.Contains(t, b.refused("/console/rules/sets/1/delete"), "规则「签到」", "an earlier version names it")
+	require.Equal(t, "/console/rules/sets?done=deleted", b.done("/console/rules/sets/2/delete"))
+	require.NotContains(t, b.page("/console/rules/sets"), "另一个")
+	require.Equal(t, http.StatusNotFound, b.get("/console/rules/sets/2").StatusCode)
+
+	require.Regexp(t, `name="max_factor"[^>]*aria-invalid`, b.refused("/console/rules/setting", "combine", "add", "max_factor", "0.5"))
+	b.done("/console/rules/setting", "combine", "add", "max_factor", "3")
+	require.Regexp(t, `value="add" selected`, b.page("/console/rules/sets"))
+	s, err := w.Rewards.Setting(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "3", s.MaxFactor)
+	log := b.page("/console/audit")
+	for _, want := range []string{"cap_set.save", "cap_set.delete", "rule.setting", `"max_factor": "3"`} {
+		require.Contains(t, log, want)
+	}
+}
+
+func TestBacktest(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	p, member := w.Member("阿青")
+	w.Act(p, "follow", map[string]any{"account": "oa"})
+	w.Advance(0)
+	w.Act(p, "text", map[string]any{"account": "oa", "content": "签到"})
+	w.Advance(time.Hour)
+	draft := []string{
+		"name", "翻一番", "code", "twice", "trigger", "checkin.done", "shape", "form", "grant.0.kind", "fixed", "grant.0.account", "points", "grant.0.amount", "7", "days", "0", "fen_per_point", "2",
+	}
+	require.Regexp(t, `name="days"[^>]*aria-invalid`, b.refused("/console/rules/new/backtest", draft...))
+	draft[15] = "30"
+	page := b.done("/console/rules/new/backtest", draft...)
+	require.Contains(t, b.page(page), "data-refresh", "it shows its progress")
+	w.Advance(time.Second)
+	got := b.page(page)
+	require.NotContains(t, got, "data-refresh")
+	for _, want := range []string{"<b>7</b>", "¥0.14", "阿青", fmt.Sprintf("/console/members/%d", member), "2026-11-2"} {
+		require.Contains(t, got, want)
+	}
+	require.EqualValues(t, 0, w.Count(&model.PointRule{}), "nothing was saved")
+	require.Contains(t, b.page("/console/works"), page)
+	require.Contains(t, b.page("/console/audit"), "rule.backtest")
+	require.Equal(t, http.StatusNotFound, b.get("/console/rules/backtests/99").StatusCode)
 }
 
 func TestAutoTags(t *testing.T) {

@@ -97,7 +97,7 @@ func (f *Form) refuse(c *gin.Context, e *errs.Error) {
 	switch control := f.controlOf(f.Field); {
 	case control != "":
 		f.Field = control
-	case strings.ContainsAny(f.Field, ".["):
+	case strings.ContainsAny(f.Field, ".[") && !f.Has(f.Field):
 		f.Path = f.Field
 	}
 	f.Key = rand.Text()

@@ -1,13 +1,19 @@
 package console
 
 import (
+	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/siyu-scrm/siyu/app"
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/model"
@@ -70,24 +76,120 @@ func TestConditions(t *testing.T) {
 	})
 }
 
+// The rows of a rule lose nothing: what they cannot say stands as JSON.
 func TestRules(t *testing.T) {
 	t.Parallel()
-	fixed := func(account string, n int64) reward.Spec {
-		return reward.Spec{Kind: reward.Fixed, Account: account, Amount: n}
+	con := &Console{app: &app.App{Deps: app.Deps{Zone: clock.Shanghai}}}
+	from := time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC)
+	fine := from.Add(time.Millisecond)
+	kinds := []reward.Spec{
+		{Kind: reward.Fixed, Account: "points", Amount: 5, DelayDays: 7},
+		{Kind: reward.Fixed, Account: "points", Amount: 6},
+		{Kind: reward.PerUnit, Account: "growth", Field: "count", Amount: 2},
+		{Kind: reward.PerYuan, Account: "points", Amount: 1, Per: 10, DelayDays: 15},
+		{Kind: reward.PerYuan, Account: "points", Amount: 1, Field: "net_fen"},
+		{Kind: reward.ByBracket, Account: "points", Brackets: []reward.Bracket{{From: 10000, Amount: 10}, {From: 20000, Amount: 30}}},
+		{Kind: reward.Streak, Account: "points", Table: []reward.Step{{Days: 7, Amount: 20}, {Days: 30, Amount: 100}}, Cycle: 30},
+		{Kind: reward.Streak, Account: "points", Table: []reward.Step{{Days: 7, Amount: 20}}},
+		{Kind: reward.Tag, TagID: 4},
+		{Kind: reward.Coupon, CouponID: 9, Count: 2},
+		{Kind: reward.Coupon, CouponID: 8},
 	}
-	streak := reward.Spec{Kind: reward.Streak, Account: "points", Table: []reward.Step{{Days: 7, Amount: 20}, {Days: 30, Amount: 100}}}
-	t.Run("TheFormSaysOneOfEachKind", func(t *testing.T) {
+	whole := reward.Definition{
+		Condition: condition.Is("member", map[string]any{"field": "joined", "value": true}), Grants: kinds,
+		Caps:     []reward.Cap{{Period: reward.Week, Times: 3}, {Period: reward.Lifetime, Account: "points", Amount: 100}, {Period: reward.Month, Account: "growth", Amount: 7}},
+		Priority: -3, Exclusive: "order", CapSets: []string{"b", "a"}, Budget: &reward.Budget{Account: "points", Amount: 1000, Period: reward.Month}, From: &from, Until: &fine,
+	}
+	there := func(d reward.Definition) url.Values {
+		v := con.writeRule(&reward.Rule{Definition: d})
+		got, err := con.readRule(newForm(v))
+		require.NoError(t, err)
+		require.JSONEq(t, string(model.ToJSON(d)), string(model.ToJSON(got)))
+		return v
+	}
+	t.Run("TheFormSaysEveryDefinition", func(t *testing.T) {
 		t.Parallel()
-		v := url.Values{}
-		require.True(t, writeGrants(v, []reward.Spec{
-			fixed("points", 5), fixed("growth", 1), streak, {Kind: reward.PerUnit, Account: "points", Field: "count", Amount: 2}, {Kind: reward.Tag, TagID: 4},
-		}))
-		require.Equal(t, []string{"7", "30"}, v["step_days"])
+		d := whole
+		d.Until = nil
+		multiplier := reward.Definition{Grants: []reward.Spec{{Kind: reward.Multiply, Account: "points", Factor: "1.5", Rules: []string{"b", "a"}}}}
+		for _, d := range []reward.Definition{d, multiplier, {Grants: kinds[:1]}} {
+			require.Equal(t, shapeForm, there(d).Get("shape"))
+		}
 	})
-	t.Run("TwoOfAKindStayJSON", func(t *testing.T) {
+	t.Run("WhatTheFormCannotSayStaysJSON", func(t *testing.T) {
 		t.Parallel()
-		require.False(t, writeGrants(url.Values{}, []reward.Spec{fixed("points", 5), fixed("points", 6)}))
-		require.False(t, writeGrants(url.Values{}, []reward.Spec{streak, streak}))
+		require.NotEqual(t, shapeForm, there(whole).Get("shape"), "a part of a second")
+	})
+	t.Run("EveryKindIsInTheForm", func(t *testing.T) {
+		t.Parallel()
+		require.ElementsMatch(t, reward.Kinds, slices.Collect(maps.Keys(grantFields)))
+	})
+}
+
+// The rows of a condition lose nothing either.
+func TestFacts(t *testing.T) {
+	t.Parallel()
+	con := &Console{app: &app.App{Deps: app.Deps{Zone: clock.Shanghai}}}
+	read := func(raw string) (url.Values, string) {
+		var tree condition.Tree
+		require.NoError(t, tree.UnmarshalJSON([]byte(raw)))
+		v := url.Values{}
+		con.writeFacts(v, tree)
+		got, err := con.readFacts(newForm(v))
+		require.NoError(t, err, raw)
+		return v, string(model.ToJSON(got))
+	}
+	t.Run("RowsSayIt", func(t *testing.T) {
+		t.Parallel()
+		for _, raw := range []string{
+			`{}`, `{"leaf":"tag","tag_id":"1"}`, `{"not":{"leaf":"tag","tag_id":"1"}}`,
+			`{"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}`, `{"leaf":"did","event":"behavior.x","op":"eq","count":0}`,
+			`{"leaf":"tier","at_least":"3"}`, `{"leaf":"tier","in":["2","1"]}`, `{"leaf":"account","account":"growth","basis":"lifetime","op":"gte","value":1000}`,
+			`{"leaf":"member","field":"joined","value":false}`, `{"leaf":"member","field":"channel","value":"12"}`, `{"leaf":"member","field":"gender","value":"male"}`,
+			`{"leaf":"birthday","scope":"month","feb29":"mar1"}`,
+			`{"leaf":"calendar","weekdays":[3,1],"month_days":[1,-1],"short":"last","dates":["2026-11-11"],"from":"20:00","to":"22:00"}`,
+			`{"leaf":"event.field","field":"correct","op":"eq","value":true}`, `{"leaf":"event.field","field":"no","op":"eq","value":"12"}`,
+			`{"leaf":"event.field","field":"platform","op":"in","value":["tmall","jd"]}`, `{"leaf":"event.text","contains_any":["a b","c"],"excludes":["d"]}`,
+			`{"leaf":"random","percent":12.5,"salt":"a"}`,
+			`{"all":[{"leaf":"tag","tag_id":"1"},{"not":{"leaf":"tag","tag_id":"2"}}]}`, `{"any":[{"leaf":"tag","tag_id":"1"},{"leaf":"tag","tag_id":"2"}]}`,
+			`{"any":[{"all":[{"leaf":"tag","tag_id":"1"},{"leaf":"tag","tag_id":"2"}]},{"leaf":"tag","tag_id":"3"}]}`,
+			`{"all":[{"any":[{"leaf":"tag","tag_id":"1"},{"leaf":"tag","tag_id":"2"}]},{"leaf":"tag","tag_id":"3"},{"any":[{"leaf":"tag","tag_id":"4"},{"leaf":"tag","tag_id":"5"}]}]}`,
+		} {
+			v, got := read(raw)
+			require.JSONEq(t, raw, got)
+			for _, list := range v {
+				require.NotContains(t, list, factJSON, raw)
+			}
+		}
+	})
+	t.Run("TheRestIsARowOfJSON", func(t *testing.T) {
+		t.Parallel()
+		for _, raw := range []string{
+			`{"not":{"any":[{"leaf":"tag","tag_id":"1"},{"leaf":"tag","tag_id":"2"}]}}`, `{"all":[{"leaf":"tag","tag_id":"1"}]}`,
+			`{"all":[{"leaf":"tag","tag_id":"1"},{"any":[{"leaf":"unheard","x":1},{"all":[{"leaf":"tag","tag_id":"1"},{"leaf":"tag","tag_id":"2"}]}]}]}`,
+			`{"leaf":"event.text","contains_any":["a\nb"]}`, `{"leaf":"tag","tag_id":"1","more":true}`,
+		} {
+			v, got := read(raw)
+			require.JSONEq(t, raw, got)
+			require.Contains(t, fmt.Sprint(v), factJSON)
+		}
+	})
+	t.Run("ARefusalNamesTheControl", func(t *testing.T) {
+		t.Parallel()
+		f := newForm(url.Values{
+			"facts": {anyGroup}, "fact.0.leaf": {"tag"}, "fact.0.group": {"1"}, "fact.0.tag.tag_id": {"1"},
+			"fact.2.leaf": {"did"}, "fact.2.group": {"7"}, "fact.2.not": {"on"}, "fact.2.did.event": {"x"}, "fact.2.did.op": {"gte"}, "fact.2.did.count": {"3"},
+		})
+		tree, err := con.readFacts(f)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"any":[{"leaf":"tag","tag_id":"1"},{"not":{"leaf":"did","event":"x","op":"gte","count":3}}]}`, string(model.ToJSON(tree)))
+		require.Equal(t, "fact.2.did.event", f.controlOf("condition.any[1].not.event"))
+		require.Equal(t, "fact.0.tag.tag_id", f.controlOf("condition.any[0].tag_id"))
+		f.Set("fact.2.did.count", "many")
+		_, err = con.readFacts(f)
+		var e *errs.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, "fact.2.did.count", e.Args["field"])
 	})
 }
 
@@ -129,7 +231,27 @@ func TestEveryWordHasASentence(t *testing.T) {
 		"grant_state": {model.GrantWaiting, model.GrantApproved, model.GrantRejected},
 		"cause":       {model.CauseManual, model.CauseRule, model.CauseChannel, model.CauseQuiz, model.CauseReward},
 		"done":        {"saved", "adjusted", "started", "paused", "resumed", "cancelled", "replayed", "requested"},
-		"title":       {"login", "member", "account", "autotag", "rule", "quiz", "channel", "broadcast", "run"},
+		"combine":     {model.CombineMax, model.CombineAdd, model.CombineMultiply},
+		"title":       {"login", "member", "account", "autotag", "rule", "cap_set", "cap_sets", "backtest", "quiz", "channel", "broadcast", "run"},
+	}
+	for _, k := range reward.Kinds {
+		words["grant_kind"] = append(words["grant_kind"], string(k))
+	}
+	for _, p := range reward.Periods {
+		words["period"] = append(words["period"], string(p))
+	}
+	list, err := new(Console).facts(nil)
+	require.NoError(t, err)
+	for _, x := range list {
+		words["fact"] = append(words["fact"], x.Key)
+		for _, a := range x.Args {
+			words["fact_arg"] = append(words["fact_arg"], a.Name)
+			for _, ch := range a.Choices {
+				if ch.Value != "" {
+					words["fact_word"] = append(words["fact_word"], ch.Value)
+				}
+			}
+		}
 	}
 	for _, m := range menu {
 		words["title"] = append(words["title"], m.key)

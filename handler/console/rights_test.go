@@ -87,18 +87,26 @@ var (
 	links = regexp.MustCompile(`href="(/console[^"#]*)"`)
 	forms = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
 	goal  = regexp.MustCompile(`action="([^"]+)"`)
+	other = regexp.MustCompile(`formaction="([^"]+)"`)
 	ids   = regexp.MustCompile(`/(\d+|new|all|points|growth|experience)(/|$)`) // of accounts their codes
 )
 
 func (c *crawler) visit(path string) {
 	route := "GET " + ids.ReplaceAllString(path, "/:id$2")
-	if c.seen[route]++; c.seen[route] > 3 || strings.HasSuffix(path, ".png") {
+	if c.seen[path] > 0 || strings.HasSuffix(path, ".png") {
+		return
+	}
+	c.seen[path]++
+	if c.seen[route]++; c.seen[route] > 3 && path != route[4:] {
 		return
 	}
 	page := c.page(path)
 	for _, f := range forms.FindAllStringSubmatch(page, -1) {
 		to := goal.FindStringSubmatch(f[1])
-		if strings.Contains(f[1], `method="post"`) && strings.Contains(f[2], "<button") && len(to) > 1 {
+		if !strings.Contains(f[1], `method="post"`) || !strings.Contains(f[2], "<button") || len(to) < 2 {
+			continue
+		}
+		for _, to := range append(other.FindAllStringSubmatch(f[2], -1), to) {
 			route := c.may(path, "POST", to[1])
 			if c.forms != nil {
 				c.forms[route] = append(c.forms[route], posted{to[1], fields(f[2])})
