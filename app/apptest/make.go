@@ -132,6 +132,25 @@ func (w *World) Count(row any, where ...any) int64 {
 	return n
 }
 
+// Tables is everything that is written, by table: one line for each row. What writes nothing leaves it as it was.
+func (w *World) Tables() map[string][]string {
+	w.T.Helper()
+	tx := w.DB.Reader(w.T.Context())
+	names, err := tx.Migrator().GetTables()
+	require.NoError(w.T, err)
+	all := map[string][]string{}
+	for _, name := range names {
+		var rows []map[string]any
+		require.NoError(w.T, tx.Table(name).Find(&rows).Error)
+		all[name] = []string{}
+		for _, r := range rows {
+			all[name] = append(all[name], fmt.Sprint(r))
+		}
+		slices.Sort(all[name])
+	}
+	return all
+}
+
 // Behave records a behaviour of a member, as another system would push it.
 func (w *World) Behave(memberID int64, action, key string, at time.Time) error {
 	_, err := w.Events.Record(context.WithoutCancel(w.T.Context()), "test", event.Behavior{MemberID: memberID, Action: action, Key: key, OccurredAt: at}, w.LockMember)

@@ -122,6 +122,43 @@ func TestClaim(t *testing.T) {
 		}
 	})
 
+	t.Run("OfManyWhoWaitExactlyOneDoes", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		perYuan(w)
+		var ids []int64
+		for i := range 12 {
+			ids = append(ids, w.Joined(fmt.Sprint("m", i)))
+		}
+		var won atomic.Int64
+		var wg sync.WaitGroup
+		for _, id := range ids {
+			wg.Go(func() {
+				out, err := claim(w, id, "DY1", "")
+				switch {
+				case err == nil && out.Claim.State == model.ClaimPending && won.CompareAndSwap(0, id):
+				case err == nil:
+					t.Errorf("Claim of %d: %s, beside %d", id, out.Claim.State, won.Load())
+				case errs.CodeOf(err) != errs.AlreadyClaimed:
+					t.Errorf("Claim: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		require.NotZero(t, won.Load())
+		require.EqualValues(t, 1, w.Count(&model.OrderClaim{}, "state = ?", model.ClaimPending))
+		require.EqualValues(t, 11, w.Count(&model.OrderClaim{}, "state = ?", model.ClaimRefused))
+		require.Equal(t, won.Load(), push(w, paid(w, "DY1", 10000, 0)).Order.MemberID)
+		for _, id := range ids {
+			want := int64(0)
+			if id == won.Load() {
+				want = 300
+			}
+			require.Equal(t, want, w.Points(id))
+		}
+		w.Verified()
+	})
+
 	t.Run("NeedsTheTailOfThePhone", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)

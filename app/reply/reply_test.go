@@ -13,7 +13,9 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/reply"
+	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
 	"github.com/siyu-scrm/siyu/model"
@@ -251,10 +253,48 @@ func TestClick(t *testing.T) {
 // deadly is a WeChat whose caller is killed once it took the message.
 type deadly struct{ reply.WeChat }
 
+// UploadImage kills whoever calls it, before anything is uploaded.
+func (deadly) UploadImage(context.Context, string, string, []byte) (string, error) {
+	runtime.Goexit()
+	return "", nil
+}
+
+// UploadPicture does too.
+func (deadly) UploadPicture(context.Context, string, string, []byte) (string, error) {
+	runtime.Goexit()
+	return "", nil
+}
+
 func (d deadly) SendText(ctx context.Context, account, openid, text string) error {
 	_ = d.WeChat.SendText(ctx, account, openid, text)
 	runtime.Goexit()
 	return nil
+}
+
+// busy is a WeChat that takes nothing now.
+type busy struct{ reply.WeChat }
+
+func (busy) SendText(context.Context, string, string, string) error {
+	return &wechat.APIError{Code: -1}
+}
+
+// work lets a worker with that WeChat do one piece of work; he may die over it.
+func work(w *apptest.World, with reply.WeChat) {
+	w.T.Helper()
+	library := media.New(w.DB, w.App.Clock, deadly{}, []string{"oa"})
+	s := reply.New(reply.Deps{DB: w.DB, Clock: w.App.Clock, Media: library, WeChat: with, Allowances: w.Reach})
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = s.Work(context.WithoutCancel(w.T.Context())) })
+	wg.Wait()
+}
+
+// leave lets the lease of who died run out, and the next attempt fall due.
+func leave(w *apptest.World) {
+	w.T.Helper()
+	past := w.At("2026-11-01 00:00:00")
+	w.Tx(func(_ context.Context, tx *gorm.DB) error {
+		return tx.Model(&model.ReplySend{}).Where("id > 0").Updates(map[string]any{"lease_till": past, "due_at": past}).Error
+	})
 }
 
 func TestFollowing(t *testing.T) {
@@ -330,18 +370,64 @@ func TestFollowing(t *testing.T) {
 		save(w, keyword(model.MatchExact, []string{"x"}, text("1"), text("2"), text("3"), text("4")))
 		p := follower(w)
 		write(w, p, "x")
-		dying := reply.New(reply.Deps{DB: w.DB, Clock: w.App.Clock, Media: w.Media, WeChat: deadly{w.WeChat}, Allowances: w.Reach})
 		for range 2 { // over 2, then over 3: WeChat took both
-			var wg sync.WaitGroup
-			wg.Go(func() { _, _ = dying.Work(context.WithoutCancel(t.Context())) })
-			wg.Wait()
-			w.Tx(func(_ context.Context, tx *gorm.DB) error { // its lease runs out
-				return tx.Model(&model.ReplySend{}).Where("id > 0").Update("lease_till", w.At("2026-11-01 00:00:00")).Error
-			})
+			work(w, deadly{w.WeChat})
+			leave(w)
 		}
 		w.Settle()
 		require.Equal(t, []string{"text 2", "text 3", "text 4"}, customs(w, p))
 		require.Equal(t, []string{model.ReplyDone, "unknown"}, []string{sends(w)[0].State, sends(w)[0].Detail})
+	})
+
+	t.Run("ADeathAtTheSecondAttemptDoesNotSendTheMessageAgain", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		save(w, keyword(model.MatchExact, []string{"x"}, text("1"), text("2"), text("3")))
+		p := follower(w)
+		write(w, p, "x")
+		work(w, busy{w.WeChat})
+		require.Equal(t, 1, sends(w)[0].Attempts)
+		leave(w)
+		work(w, deadly{w.WeChat})
+		leave(w)
+		w.Settle()
+		require.Equal(t, []string{"text 2", "text 3"}, customs(w, p))
+	})
+
+	t.Run("AMessageIsPaidOnceHoweverOftenItIsTriedAndWhoeverDies", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		r := always(model.ReplyClick, text("1"), text("2"), text("3"), text("4"))
+		r.Words = []string{"K"}
+		save(w, r)
+		p := follower(w)
+		w.Advance(2 * time.Minute) // the window of the follow is closed; a click opens three
+		w.Act(p, "click", map[string]any{"key": "K"})
+		work(w, busy{w.WeChat})
+		leave(w)
+		work(w, deadly{w.WeChat}) // over 2
+		leave(w)
+		w.Settle()
+		require.Equal(t, []string{"text 2", "text 3", "text 4"}, customs(w, p))
+		w.Tx(func(_ context.Context, tx *gorm.DB) error {
+			more, err := w.Reach.UseAllowanceTx(tx, sends(w)[0].IdentityID)
+			require.False(t, more, "three were paid for")
+			return err
+		})
+	})
+
+	t.Run("WhoDiesBeforeTheNextCallLosesNothing", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		save(w, keyword(model.MatchExact, []string{"x"}, text("1"), text("2"), reply.Message{Kind: reply.Image, ImageID: picture(w, "i")}, text("4")))
+		p := follower(w)
+		write(w, p, "x")
+		for range 2 { // over 2, then over the upload that the picture needs
+			work(w, deadly{w.WeChat})
+			leave(w)
+		}
+		w.Settle()
+		require.Equal(t, []string{"text 2", "image [图片]", "text 4"}, customs(w, p))
 	})
 
 	t.Run("TwoWorkersSendEachOnce", func(t *testing.T) {

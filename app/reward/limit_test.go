@@ -80,6 +80,20 @@ func TestCapSets(t *testing.T) {
 		})
 	}
 
+	t.Run("RulesOfOneEventShareItToo", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		capSet(w, model.CapSet{Code: "amount", Period: "day", Account: "points", Amount: 7})
+		capSet(w, model.CapSet{Code: "times", Period: "day", Times: 1})
+		for _, code := range []string{"a", "b"} {
+			w.Rule(code, visit, `{"grants":[{"kind":"fixed","account":"points","amount":5}],"cap_sets":["amount"]}`)
+			w.Rule("g"+code, visit, `{"grants":[{"kind":"fixed","account":"growth","amount":5}],"cap_sets":["times"]}`)
+		}
+		alice := w.Joined("alice")
+		require.Equal(t, []int64{5, 5, 2, 0}, amounts(record(w, alice, "1", w.Now(), "{}").Grants))
+		w.Verified()
+	})
+
 	t.Run("WhatASetCountsStays", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
@@ -140,6 +154,24 @@ func TestBudgets(t *testing.T) {
 			return tx.Exec("UPDATE rule_budgets SET used = 99 WHERE used = 100").Error
 		})
 		require.Contains(t, mismatches(w), "rule_budgets")
+	})
+
+	t.Run("TheAlertComesAtEightyPerCentOnce", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		alice := w.Joined("alice")
+		w.Rule("order", model.EventOrderPaid, `{"grants":[{"kind":"per_yuan","account":"points","amount":1}],"budget":{"account":"points","amount":201,"period":"month"}}`)
+		for i, c := range []struct {
+			yuan, alerts int64
+			flag         bool
+		}{{160, 0, false}, {1, 1, true}, {30, 1, true}, {50, 1, true}} { // 80 % of 201 are 160.8
+			order(w, model.EventOrderPaid, alice, fmt.Sprint(i), c.yuan*100, w.Now())
+			require.Equal(t, c.alerts, w.Count(&model.Risk{}, "kind = ?", model.RiskBudget), i)
+			rules, err := w.Rewards.List(t.Context(), templates.English)
+			require.NoError(t, err)
+			require.Equal(t, c.flag, rules[0].Spent.Alert(), i)
+		}
+		require.EqualValues(t, 201, w.Points(alice), "and at 100 % it stops")
 	})
 
 	t.Run("ARefundDoesNotReopenIt", func(t *testing.T) {

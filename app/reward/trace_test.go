@@ -10,8 +10,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
@@ -138,6 +140,39 @@ func TestTry(t *testing.T) {
 	require.Equal(t, "kind", fieldOf(err))
 	_, err = w.Rewards.Try(t.Context(), reward.Trial{MemberID: 999, Kind: visit})
 	require.Equal(t, errs.NotFound, errs.CodeOf(err))
+}
+
+// DESIGN P8: neither a try nor an explanation writes anything, whatever the rules would give.
+func TestTryWritesNothing(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	alice := w.Joined("alice")
+	birthday := model.Day("1998-11-23")
+	_, err := w.Members.Update(t.Context(), alice, member.Profile{Birthday: &birthday})
+	require.NoError(t, err)
+	capSet(w, model.CapSet{Code: "set", Period: "day", Times: 9})
+	rule := w.Rule("order", model.EventOrderPaid, fmt.Sprintf(`{"grants":[{"kind":"per_yuan","account":"points","amount":1},{"kind":"tag","tag_id":"%d"}],
+		"caps":[{"period":"lifetime","times":5}],"cap_sets":["set"],"budget":{"account":"points","amount":200,"period":"month"}}`, w.Tag(tag.Value, "paid")))
+	w.Rule("birthday", model.EventOrderPaid, times("2", `,"condition":{"leaf":"birthday","scope":"day"}`))
+	c, err := w.Coupons.Save(t.Context(), coupon.Definition{Coupon: model.Coupon{Code: "c", Name: "c", Kind: model.CouponFreeItem, ValidDays: 30, Enabled: true}})
+	require.NoError(t, err)
+	w.Rule("coupon", model.EventOrderPaid, fmt.Sprintf(`{"grants":[{"kind":"coupon","coupon_id":"%d"}]}`, c.ID))
+	try := func() []string {
+		w.Settle()
+		before := w.Tables()
+		got, err := w.Rewards.Try(t.Context(), reward.Trial{MemberID: alice, Kind: model.EventOrderPaid, Data: orderData("2", 4000)})
+		require.NoError(t, err)
+		require.Equal(t, before, w.Tables())
+		return said(got)
+	}
+	require.Len(t, try(), 3, "base, bonus, tag")
+	id, _ := order(w, model.EventOrderPaid, alice, "1", 8000, w.Now())
+	require.EqualValues(t, 160, w.Points(alice))
+	require.Equal(t, []string{fmt.Sprint(rule.ID, ":points:40")}, try(), "he has the tag, and the budget leaves so much")
+	before := w.Tables()
+	_, err = w.Rewards.Explain(t.Context(), id, 0)
+	require.NoError(t, err)
+	require.Equal(t, before, w.Tables())
 }
 
 func TestExplain(t *testing.T) {

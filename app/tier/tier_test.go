@@ -482,13 +482,14 @@ func TestSimulate(t *testing.T) { // P38 #3
 	ladder(w, settings, at(1000), at(3000))
 	w.Rule("checkin", model.EventCheckin, `{"grants":[{"kind":"fixed","account":"points","amount":5},{"kind":"fixed","account":"growth","amount":1}]}`)
 	w.Rule("order", model.EventOrderPaid, `{"grants":[{"kind":"per_unit","account":"growth","amount":1,"field":"yuan"}]}`)
-	entries := w.Count(&model.Entry{})
+	w.Settle()
+	before := w.Tables()
 	p, err := w.Tiers.Simulate(t.Context(), []tier.Act{{Kind: model.EventCheckin, Times: 30}, {Kind: model.EventOrderPaid, Times: 1, Data: model.JSON(`{"yuan":300}`)}})
 	require.NoError(t, err)
 	require.EqualValues(t, 330, p.PerMonth)
 	require.EqualValues(t, 4, p.Tiers[0].Month)
 	require.EqualValues(t, 10, p.Tiers[1].Month)
-	require.Equal(t, entries, w.Count(&model.Entry{}))
+	require.Equal(t, before, w.Tables(), "a simulation writes nothing")
 	_, err = w.Tiers.Simulate(t.Context(), []tier.Act{{Kind: "nothing", Times: 1}})
 	require.Equal(t, errs.Invalid, errs.CodeOf(err))
 }
@@ -511,5 +512,16 @@ func TestMerge(t *testing.T) {
 	grow(w, again, -20)
 	grow(w, again, 20)
 	require.EqualValues(t, 10, w.Points(again), "the gift is had")
+
+	// The gift that only the other had is had by the one who stays.
+	first, second := w.Joined("first"), w.Joined("second")
+	grow(w, second, 100)
+	require.EqualValues(t, 10, w.Points(second))
+	_, err = w.Members.Merge(t.Context(), first, second, "same")
+	require.NoError(t, err)
+	require.Equal(t, "V1", name(w, first))
+	grow(w, first, -50)
+	grow(w, first, 50)
+	require.EqualValues(t, 10, w.Points(first))
 	w.Verified()
 }
