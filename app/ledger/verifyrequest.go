@@ -15,12 +15,14 @@ func requestKey(id int64) string { return "request:" + strconv.FormatInt(id, 10)
 // asked is a request and the line that it names.
 type asked struct {
 	model.GrantRequest
-	LineKey, LineHash string
+	LineKey, LineHash, LineMemo, LineAccount string
+	LineMember, LineDelta                    int64
 }
 
 // requests checks the grants that waited for a second operator: who was approved has the line that was asked for, and nobody else has one.
 func (v *verifier) requests(r *gorm.DB) error {
-	err := each(r.Raw("SELECT q.*, COALESCE(e.`key`, '') AS line_key, COALESCE(e.hash, '') AS line_hash FROM grant_requests q"+
+	err := each(r.Raw("SELECT q.*, COALESCE(e.`key`, '') AS line_key, COALESCE(e.hash, '') AS line_hash,"+
+		" COALESCE(e.memo, '') AS line_memo, COALESCE(e.account, '') AS line_account, COALESCE(e.member_id, 0) AS line_member, COALESCE(e.delta, 0) AS line_delta FROM grant_requests q"+
 		" LEFT JOIN entries e ON e.id = q.entry_id"), v.request)
 	if err != nil {
 		return err
@@ -41,6 +43,12 @@ func (v *verifier) request(q *asked) {
 		return
 	}
 	same(v, at, "entry_id", requestKey(q.ID), q.LineKey)
+	if q.Memo == "" && q.LineMemo == "" { // an erasure took the words that the hash covers
+		same(v, at, "member_id", q.LineMember, q.MemberID)
+		same(v, at, "account", q.LineAccount, q.Account)
+		same(v, at, "amount", q.LineDelta, q.Amount)
+		return
+	}
 	same(v, at, "*", q.LineHash, inputHash(Posting{
 		MemberID: q.MemberID, Account: q.Account, Amount: q.Amount, Kind: model.EntryEarn, Reason: ReasonManual, Memo: q.Memo, Actor: q.RequestedBy,
 		ExpiresAt: q.ExpiresAt,

@@ -74,7 +74,19 @@ func somebody(w *apptest.World, name string) (p *phone.Person, id int64, secrets
 	m := w.MemberOf(p, "oa")
 	require.NoError(w.T, w.Behave(m.ID, "visit", "visit-of-"+number, w.Now()))
 	require.NoError(w.T, w.Tags.SetManual(w.T.Context(), m.ID, w.Tag(tag.Preference, "dry"), 1, true, "told us: "+name))
-	_, err = w.Book.Grant(w.T.Context(), ledger.Manual{MemberID: m.ID, Account: model.AccountPoints, Amount: 1, Memo: "call " + name, Actor: "operator:1"})
+	account, err := w.Book.Account(w.T.Context(), model.AccountPoints)
+	require.NoError(w.T, err)
+	account.ManualLimit = 1
+	_, err = w.Book.SaveAccount(w.T.Context(), *account)
+	require.NoError(w.T, err)
+	grant := func(amount int64) *ledger.Granted {
+		g, err := w.Book.Grant(w.T.Context(), ledger.Manual{MemberID: m.ID, Account: model.AccountPoints, Amount: amount, Memo: "call " + name, Actor: "operator:1"})
+		require.NoError(w.T, err)
+		return g
+	}
+	grant(1)
+	grant(7) // nobody decides it
+	_, err = w.Book.Decide(w.T.Context(), grant(2).Request.ID, true, "operator:2")
 	require.NoError(w.T, err)
 	require.NoError(w.T, w.DB.Tx(w.T.Context(), func(_ context.Context, tx *gorm.DB) error {
 		return w.Operators.AuditTx(tx, "operator:1", "member.adjust", fmt.Sprint("member:", m.ID), nil, map[string]any{"memo": "call " + name})
@@ -99,7 +111,7 @@ func TestErase(t *testing.T) {
 		w.Rule("checkin", model.EventCheckin, apptest.Earns(5, ""))
 		_, id, secrets := somebody(w, "欧阳正华")
 		require.Greater(t, len(found(w, secrets...)), 10)
-		require.EqualValues(t, 56, w.Points(id))
+		require.EqualValues(t, 58, w.Points(id))
 		other := w.Joined("other")
 
 		require.NoError(t, w.Members.Erase(t.Context(), id))
@@ -109,8 +121,8 @@ func TestErase(t *testing.T) {
 		require.Empty(t, w.Held(id))
 		var lines []model.Entry
 		require.NoError(t, w.DB.Reader(t.Context()).Where("member_id = ?", id).Order("id").Find(&lines).Error)
-		require.Len(t, lines, 4, "what he earned stays, and a line ends it")
-		require.EqualValues(t, -56, lines[3].Delta)
+		require.Len(t, lines, 5, "what he earned stays, and a line ends it")
+		require.EqualValues(t, -58, lines[4].Delta)
 		require.EqualValues(t, 1, w.Count(&model.Checkin{}, "member_id = ?", id))
 		w.Verified()
 	})
