@@ -129,6 +129,9 @@ func checkTargets(field string, list *model.JSON) error {
 
 // checkFace holds that exactly the fields of the kind are set.
 func checkFace(c *model.Coupon) error {
+	if !slices.Contains(Kinds, c.Kind) {
+		return errs.Field("kind", "coupon.kind")
+	}
 	for _, f := range []struct {
 		name     string
 		value    int64
@@ -154,9 +157,6 @@ func checkFace(c *model.Coupon) error {
 		if f.value < lo || f.value > hi {
 			return errs.Field(f.name, "coupon.face", "kind", c.Kind, "from", lo, "limit", hi)
 		}
-	}
-	if !slices.Contains(Kinds, c.Kind) {
-		return errs.Field("kind", "coupon.kind")
 	}
 	return nil
 }

@@ -136,15 +136,27 @@ func (s *Service) held(ctx context.Context, q *gorm.DB, beforeID int64, limit in
 	return out, nil
 }
 
-// Used counts how many of each coupon were used.
-func (s *Service) Used(ctx context.Context) (map[int64]int64, error) {
-	var rows []struct{ CouponID, N int64 }
-	err := s.db.Reader(ctx).Model(&model.MemberCoupon{}).Select("coupon_id, COUNT(*) AS n").Where("state = ?", model.CouponUsed).Group("coupon_id").Scan(&rows).Error
-	used := map[int64]int64{}
-	for _, r := range rows {
-		used[r.CouponID] = r.N
+// Tally is what became of the coupons of a kind that were given out.
+type Tally struct{ Used, Expired int64 }
+
+// Tallies counts them by the id of the kind; expired are those that nobody used.
+func (s *Service) Tallies(ctx context.Context, at time.Time) (map[int64]Tally, error) {
+	var rows []struct {
+		CouponID int64
+		Tally
 	}
-	return used, err
+	err := s.db.Reader(ctx).Model(&model.MemberCoupon{}).
+		Select("coupon_id, SUM(CASE WHEN state = ? THEN 1 ELSE 0 END) AS used, SUM(CASE WHEN state = ? AND expires_at <= ? THEN 1 ELSE 0 END) AS expired",
+			model.CouponUsed, model.CouponUsable, at).
+		Group("coupon_id").Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("coupon: tallies: %w", err)
+	}
+	out := map[int64]Tally{}
+	for _, r := range rows {
+		out[r.CouponID] = r.Tally
+	}
+	return out, nil
 }
 
 // Yuan writes fen as people read them: 3980 is "39.80".

@@ -37,8 +37,8 @@ type cursor struct {
 	After uint32 `json:"after"`
 }
 
-// result is what came of a giving.
-type result struct {
+// Result is what came of a giving.
+type Result struct {
 	Given   int64 `json:"given"`
 	Skipped int64 `json:"skipped"` // erased, or given to as somebody whom he was merged with
 }
@@ -47,7 +47,7 @@ type result struct {
 func (s *Service) slice(ctx context.Context, w *model.Work) (done bool, err error) {
 	var a args
 	var at cursor
-	var sum result
+	var sum Result
 	if err := errors.Join(w.Args.Into(&a), w.Cursor.Into(&at), w.Result.Into(&sum)); err != nil {
 		return false, fmt.Errorf("gift: %w", err)
 	}
@@ -64,7 +64,7 @@ func (s *Service) slice(ctx context.Context, w *model.Work) (done bool, err erro
 		if err != nil {
 			return err
 		}
-		to := result{sum.Given + given, sum.Skipped + int64(len(ids)) - given}
+		to := Result{sum.Given + given, sum.Skipped + int64(len(ids)) - given}
 		return s.Works.ProgressTx(tx, w, cursor{uint32(ids[len(ids)-1])}, to.Given+to.Skipped, to) //nolint:gosec // ids fit 32 bits
 	})
 	return false, err

@@ -148,7 +148,7 @@ func (s *Service) Save(ctx context.Context, in Input, actor string) (*Saved, err
 			return r, err
 		}
 		r.Ladder = *l
-		r.Work, err = s.Works.StartTx(tx, workKind, nil, total, actor)
+		r.Work, err = s.Works.StartTx(tx, WorkKind, nil, total, actor)
 		return r, err
 	})
 	return &out, err
@@ -234,8 +234,8 @@ func (p *Preview) count(l *Ladder, from, to int) {
 	}
 }
 
-// workKind is the work that looks at everybody again.
-const workKind = "tier.evaluate"
+// WorkKind is the work that looks at everybody again.
+const WorkKind = "tier.evaluate"
 
 // sliceSize keeps a chunk short: others write meanwhile.
 const sliceSize = 25

@@ -57,6 +57,7 @@ func TestEveryWriteIsAudited(t *testing.T) {
 	_, alice := w.Member("alice")
 	anOrder(w, alice)
 	aLargeGrant(w, alice)
+	maps.Copy(typed, perks(w, alice))
 	b.post("/console/operators", "login", "anna", "role", "support")
 	left := map[string]string{}
 	for route := range console.Needs() {

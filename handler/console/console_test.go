@@ -204,6 +204,8 @@ var pages = []string{
 	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/groups", "/console/groups/new",
 	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1",
 	"/console/broadcasts", "/console/broadcasts/new", "/console/broadcasts/1", "/console/broadcasts/1/edit", "/console/runs/{run}",
+	"/console/tiers", "/console/tiers?event=checkin.done&times=30", "/console/tiers/edit", "/console/coupons", "/console/coupons/new", "/console/coupons/1", "/console/coupons/till",
+	"/console/mall", "/console/mall/new", "/console/mall/1", "/console/mall/redemptions", "/console/gifts", "/console/gifts/new", "/console/gifts/1", "/console/gifts/2",
 	"/console/runs/{run}?state=suppressed&reason=UNSUBSCRIBED", "/console/pushes", "/console/pushes?state=done", "/console/audit",
 }
 
@@ -222,6 +224,7 @@ func TestEveryPageShowsItsDataInBothLanguages(t *testing.T) {
 	w.Act(p, "text", map[string]any{"account": "oa", "content": "签到"})
 	w.Act(p, "text", map[string]any{"account": "oa", "content": "我是敏感肌"})
 	w.Advance(0)
+	perks(w, id)
 	b.done(fmt.Sprintf("/console/members/%d/points", id), "account", "points", "amount", "7", "memo", "补偿")
 	run := b.done("/console/broadcasts/1/run")
 	w.Advance(0)

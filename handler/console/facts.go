@@ -14,6 +14,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/app/tier"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -23,6 +24,7 @@ const (
 	factEvents   = 30
 	factMessages = 30
 	factChanges  = 20
+	factCoupons  = 50
 )
 
 type memberView struct {
@@ -39,6 +41,13 @@ type memberView struct {
 	Events     []eventLine
 	Messages   []message
 	Bought     []order.OnPlatform
+	Tier       *tier.View // nil: the programme has none
+	TierLabel  string     // of the account that it counts
+	Percent    int64      // of the way from his tier to the next
+	Stretches  []tier.Stretch
+	Coupons    []heldLine
+	Givable    []choice // coupons that can be given
+	CouponForm *Form
 	MassUsed   int
 	MassLimit  int
 	NextLines  string // address of the next page of ledger lines
@@ -124,7 +133,7 @@ func (con *Console) pageOf(c *gin.Context, status int, f forms, phone string) er
 	}
 	v := &memberView{
 		Frame: con.frame(c, "member"), Member: m, Phone: con.app.Members.Phone(m), Points: f.get("points"), Tag: f.get("tag"),
-		Reveal: f.get("reveal"), Unmerge: f.get("unmerge"), Erase: f.get("erase"),
+		Reveal: f.get("reveal"), Unmerge: f.get("unmerge"), Erase: f.get("erase"), CouponForm: f.get("coupon"),
 	}
 	if phone != "" {
 		v.Phone, v.Revealed = phone, true
@@ -138,7 +147,7 @@ func (con *Console) pageOf(c *gin.Context, status int, f forms, phone string) er
 	}
 	v.First, v.Last = why.Name(model.CauseChannel, m.FirstChannel), why.Name(model.CauseChannel, m.LastChannel)
 	for _, fill := range []func(*gin.Context, *memberView, report.Why) error{
-		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages, con.fillMerges,
+		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages, con.fillMerges, con.fillTier,
 	} {
 		if err := fill(c, v, why); err != nil {
 			return err
@@ -278,6 +287,45 @@ func (con *Console) fillMessages(c *gin.Context, v *memberView, _ report.Why) (e
 	names, err := con.report.BroadcastNames(ctx, ids)
 	for _, s := range sent {
 		v.Messages = append(v.Messages, message{s, con.runName(c, &s.Run, names), con.reasonName(c, s.Reason, s.Detail)})
+	}
+	return err
+}
+
+// fillTier fills where the member stands, and the coupons that he has or had.
+func (con *Console) fillTier(c *gin.Context, v *memberView, _ report.Why) (err error) {
+	ctx := c.Request.Context()
+	if v.Tier, err = con.app.Tiers.Of(ctx, v.Member.ID); err != nil {
+		return err
+	}
+	if t := v.Tier; t != nil {
+		for _, b := range v.Balances {
+			if b.Account == t.Account {
+				v.TierLabel = b.Label
+			}
+		}
+		var from int64
+		if t.Tier != nil {
+			from = t.Tier.Threshold
+		}
+		if t.Next != nil && t.Next.Threshold > from {
+			v.Percent = max(0, min(100, 100*(t.Value-from)/(t.Next.Threshold-from)))
+		}
+	}
+	if v.Stretches, err = con.app.Tiers.History(ctx, v.Member.ID); err != nil {
+		return err
+	}
+	held, err := con.app.Coupons.Of(ctx, v.Member.ID, 0, factCoupons)
+	if err != nil {
+		return err
+	}
+	if v.Coupons, err = con.heldLines(c, held); err != nil {
+		return err
+	}
+	all, err := con.app.Coupons.List(ctx)
+	for _, d := range all {
+		if d.Enabled {
+			v.Givable = append(v.Givable, choice{fmt.Sprint(d.ID), d.Name})
+		}
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func TestPagesOfferWhatTheRoleMay(t *testing.T) {
 		t.Run(string(role), func(t *testing.T) {
 			t.Parallel()
 			w, b := as(t, role, demo)
-			w.Joined("alice")
+			perks(w, w.Joined("alice"))
 			crawl := &crawler{t: t, browser: b, role: role, seen: map[string]int{}}
 			crawl.visit("/console")
 			require.Greater(t, len(crawl.seen), 10)
