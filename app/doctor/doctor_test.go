@@ -149,6 +149,31 @@ func TestDoctor(t *testing.T) {
 		require.Contains(t, found["✗ oa quota"], "user/info/batchget")
 		require.Contains(t, found["✓ oa quota"], "message/custom/send")
 	})
+	t.Run("WhatCannotBeLearnedIsSaid", func(t *testing.T) {
+		t.Parallel()
+		for path, c := range map[string]struct {
+			want, says string
+			wrong      int
+		}{
+			"/cgi-bin/user/get":           {"✗ oa followers", "not read", 1},
+			"/cgi-bin/qrcode/create":      {"✗ oa kind", "no QR code could be made", 1},
+			"/cgi-bin/menu/get":           {"✗ oa menu", "not read", 1},
+			"/cgi-bin/user/info/batchget": {"– oa Open Platform", "not learned", 0},
+			"/cgi-bin/openapi/quota/get":  {"– oa quota", "not learned", 0},
+		} {
+			w := newWorld(t)
+			w.errcode(path, -1)
+			found, wrong := w.look()
+			require.Equal(t, c.wrong, wrong, path)
+			require.Contains(t, found[c.want], c.says, path)
+		}
+		w := newWorld(t)
+		w.errcode("/cgi-bin/user/get", -1)
+		found, _ := w.look()
+		require.Contains(t, found["– oa Open Platform"], "without a follower")
+		require.Equal(t, "channel codes can be made", found["✓ oa kind"])
+		require.Contains(t, found["– mp Open Platform"], "only at a login")
+	})
 	t.Run("NoTemplatesAndAPublishedMenu", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
@@ -178,6 +203,7 @@ func TestCallback(t *testing.T) {
 		"NoPublicAddress":    {func(w *world) { w.d.Public = "" }, doctor.Note, "server.public_url"},
 		"NobodyThere":        {func(w *world) { w.d.Public = "http://127.0.0.1:1" }, doctor.Wrong, "cannot be reached"},
 		"APortThatIsNotWeb":  {func(w *world) { w.d.Public, w.d.Sandbox = "https://siyu.example.com:8443", false }, doctor.Wrong, "80 and 443"},
+		"NoAddress":          {func(w *world) { w.d.Public = "https://si yu.example.com" }, doctor.Wrong, "is no address"},
 		"AnotherToken":       {func(w *world) { w.d.Accounts[0].Token = "another" }, doctor.Wrong, "refuses the token"},
 		"AnotherName":        {func(w *world) { w.d.Accounts[0].Name = "shop" }, doctor.Wrong, "no account"},
 		"ARedirect":          {at(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }), doctor.Wrong, "redirects"},

@@ -2,6 +2,7 @@ package member_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -10,9 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/mall"
 	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/order"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -68,8 +72,69 @@ func (w *lives) rich() {
 	})
 }
 
+// shops gives both orders, claims that wait, coupons and things for points.
+func (w *lives) shops() {
+	w.T.Helper()
+	ctx := context.WithoutCancel(w.T.Context())
+	c, err := w.Coupons.Save(ctx, coupon.Definition{Coupon: model.Coupon{Code: "c", Name: "c", Kind: model.CouponFreeItem, ValidDays: 30, Enabled: true}})
+	require.NoError(w.T, err)
+	i, err := w.Mall.Save(ctx, mall.Item{MallItem: model.MallItem{Code: "i", Name: "i", Kind: model.MallGoods, Account: "points", Price: 1, PerMember: 2, Enabled: true}})
+	require.NoError(w.T, err)
+	now, fen := w.Now(), int64(1000)
+	for _, id := range []int64{w.first, w.second} {
+		no := fmt.Sprint("A", id)
+		_, err := w.Orders.Push(ctx, order.Push{Platform: "jd", No: no, Status: model.OrderPaid, MemberID: id, PaidAt: &now, AmountFen: &fen})
+		require.NoError(w.T, err)
+		_, err = w.Orders.Claim(ctx, id, "taobao", no, "")
+		require.NoError(w.T, err)
+		_, err = w.Coupons.Give(ctx, id, c.ID, "test")
+		require.NoError(w.T, err)
+		_, err = w.Mall.Redeem(ctx, id, i.ID, now)
+		require.NoError(w.T, err)
+	}
+}
+
 func TestUndo(t *testing.T) {
 	t.Parallel()
+
+	t.Run("OrdersCouponsAndWhatWasRedeemedArePartedToo", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.checkIn(w.first, "2026-11-24")
+		w.checkIn(w.second, "2026-11-24")
+		w.shops()
+		before := w.state(w.first, w.second)
+		for _, id := range []int64{w.first, w.second} {
+			for _, table := range []string{"orders", "order_claims", "member_coupons", "redemptions"} {
+				require.Len(t, before[id].Tables[table], 1, table)
+			}
+		}
+		w.merge(w.first, w.second)
+		for _, table := range []string{"orders", "order_claims", "member_coupons", "redemptions"} {
+			require.Len(t, w.state(w.first)[w.first].Tables[table], 2, table)
+		}
+		w.undo(w.second)
+		require.Equal(t, before, w.state(w.first, w.second))
+	})
+
+	t.Run("StreaksAndTagsAreLookedAtAgain", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.AutoTag(w.Tag(tag.Value, "often"), `{"leaf":"did","event":"checkin.done","op":"gte","count":3,"window":"30d"}`)
+		w.checkIn(w.first, "2026-11-24")
+		w.checkIn(w.second, "2026-11-25")
+		w.merge(w.first, w.second)
+		w.checkIn(w.first, "2026-11-26")
+		_, streak, err := w.Checkins.Today(w.DB.Reader(t.Context()), w.first)
+		require.NoError(t, err)
+		require.Equal(t, 3, streak)
+		require.Contains(t, w.Held(w.first), "often")
+		w.undo(w.second)
+		_, streak, err = w.Checkins.Today(w.DB.Reader(t.Context()), w.first)
+		require.NoError(t, err)
+		require.Equal(t, 1, streak, "the day between is the other's again")
+		require.NotContains(t, w.Held(w.first), "often", "two days are not three")
+	})
 
 	t.Run("GivesBothWhatTheyWereAndHad", func(t *testing.T) {
 		t.Parallel()
