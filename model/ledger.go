@@ -63,10 +63,10 @@ type Lot struct {
 	OriginID    int64      `gorm:"not null;default:0"`                      // the lot that this was before a merge or a grace; 0 = itself
 	Amount      int64      `gorm:"not null"`                                // what was put in: earned, less the debt that it repaid
 	Remaining   int64      `gorm:"not null"`
-	ActivatesAt *time.Time `gorm:"precision:6"`        // pending until then; nil = at once
-	Active      bool       `gorm:"not null"`           // false: still pending
-	ExpiresAt   *time.Time `gorm:"precision:6"`        // unusable from this instant; nil = never
-	SlideDays   int        `gorm:"not null;default:0"` // every earning and spending in the account puts ExpiresAt off to so many days after it
+	ActivatesAt *time.Time `gorm:"precision:6"`                                // pending until then; nil = at once
+	Active      bool       `gorm:"not null;index:ix_lot_member,priority:4"`    // false: still pending
+	ExpiresAt   *time.Time `gorm:"precision:6;index:ix_lot_member,priority:5"` // unusable from this instant; nil = never
+	SlideDays   int        `gorm:"not null;default:0"`                         // every earning and spending in the account puts ExpiresAt off to so many days after it
 	SlideMonths int        `gorm:"not null;default:0"`
 	BornUntil   *time.Time `gorm:"precision:6"` // of a lot that slides: ExpiresAt when it was made
 	EarnedAt    time.Time  `gorm:"not null;precision:6"`

@@ -33,6 +33,7 @@ type sheet struct {
 	was    was   // in the database
 	stored int64 // Seq of the row in the database; 0 = no row yet
 	loaded bool  // lots holds every open lot
+	some   bool  // lots holds the earliest-expiring of them, and there is no other kind
 	lots   []*lot
 	made   int // lots of unwritten lines: they have no id yet
 }
@@ -95,7 +96,7 @@ func (p *page) sorted() []*sheet {
 // that every lot has its id.
 func (p *page) lots(sheets ...*sheet) error {
 	for _, s := range sheets {
-		if s.made > 0 {
+		if s.made > 0 || s.some {
 			if err := p.write(); err != nil {
 				return err
 			}
@@ -105,7 +106,7 @@ func (p *page) lots(sheets ...*sheet) error {
 	for _, s := range sheets {
 		if !s.loaded {
 			missing[s.Account] = append(missing[s.Account], s.MemberID)
-			s.loaded, s.lots = true, nil
+			s.loaded, s.some, s.lots = true, false, nil
 		}
 	}
 	for code, members := range missing {
@@ -122,6 +123,47 @@ func (p *page) lots(sheets ...*sheet) error {
 		s.sort()
 	}
 	return nil
+}
+
+// few is how many open lots a spending looks at before it reads them all.
+const few = 32
+
+// enough reads as many open lots as taking amount needs, and what remains of the last: what a member holds beside them costs a spending nothing.
+// Where lots wait, or never expire beside others that do, it reads them all.
+func (p *page) enough(s *sheet, amount int64) error {
+	if s.loaded || s.some && !s.covered(amount) || s.made > 0 || amount >= s.Available {
+		return p.lots(s)
+	}
+	if s.some {
+		return nil
+	}
+	var rows []model.Lot // those that wait come first, then those that never expire
+	err := p.tx.Where("member_id = ? AND account = ? AND open = ?", s.MemberID, s.Account, true).
+		Order("active, expires_at, id").Limit(few).Find(&rows).Error
+	if err != nil {
+		return fmt.Errorf("ledger: read lots: %w", err)
+	}
+	for _, r := range rows {
+		s.hold(r)
+	}
+	s.loaded = len(rows) < few
+	s.some = !s.loaded && rows[0].Active && (rows[0].ExpiresAt != nil || s.NextDueAt == nil)
+	s.sort()
+	if s.loaded || s.some && s.covered(amount) {
+		return nil
+	}
+	s.lots = nil
+	return p.lots(s)
+}
+
+// covered reports whether the lots in memory hold more than amount.
+func (s *sheet) covered(amount int64) bool {
+	for _, l := range s.lots {
+		if l.Active {
+			amount -= l.Remaining
+		}
+	}
+	return amount < 0
 }
 
 func (s *sheet) hold(r model.Lot) *lot {

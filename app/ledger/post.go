@@ -191,7 +191,11 @@ func (j *job) plan(pg *page, p Posting, hash string) (*line, error) {
 	if err := s.covers(-p.Amount); err != nil && !p.AllowDebt {
 		return nil, err
 	}
-	if err := pg.lots(s); err != nil {
+	read := func() error { return pg.enough(s, -p.Amount) }
+	if policy.Slides { // all of them
+		read = func() error { return pg.lots(s) }
+	}
+	if err := read(); err != nil {
 		return nil, err
 	}
 	if p.Kind == model.EntryReverse {

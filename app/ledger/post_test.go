@@ -70,6 +70,45 @@ func TestPost(t *testing.T) {
 		w.clean()
 	})
 
+	for _, kind := range []string{"that expire", "that never expire", "of both kinds", "of which some wait"} {
+		t.Run("OfManyLots "+kind+" TheEarliestExpiringGoFirst", func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.account("coins", model.ExpiryNever, 0, "")
+			m := w.member()
+			var ps []ledger.Posting
+			for i := range 100 {
+				p := ledger.Posting{MemberID: m, Account: "coins", Amount: 10, ExpiresAt: ptr(start.Add(time.Duration(100-i%50) * time.Hour))}
+				switch {
+				case kind == "that never expire", kind == "of both kinds" && i%3 == 0:
+					p.ExpiresAt = nil
+				case kind == "of which some wait" && i%3 == 0:
+					p.ActivatesAt = ptr(start.Add(40 * time.Hour))
+				}
+				ps = append(ps, p)
+			}
+			_, err := w.postAll(ps...)
+			require.NoError(t, err)
+			spend := func(prices ...int64) {
+				var ps []ledger.Posting
+				for _, n := range prices {
+					ps = append(ps, ledger.Posting{MemberID: m, Account: "coins", Amount: -n})
+				}
+				_, err := w.postAll(ps...)
+				require.NoError(t, err)
+				w.clean()
+			}
+			for _, price := range []int64{5, 5, 15, 400, 1, 9} { // within a lot, to its end, across, more than is looked at first
+				spend(price)
+				w.inOrder(m)
+			}
+			spend(7, 80, -3, 2, 30)
+			w.inOrder(m)
+			w.advance(80 * time.Hour)
+			spend(1, 1)
+		})
+	}
+
 	t.Run("OneBadPostingUndoesAll", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
@@ -369,4 +408,13 @@ func args(t *testing.T, err error) map[string]any {
 	var e *errs.Error
 	require.ErrorAs(t, err, &e)
 	return e.Args
+}
+
+// inOrder fails unless what is left of the member's active lots is what expires last.
+func (w *world) inOrder(m int64) {
+	var lots []model.Lot
+	require.NoError(w.t, w.db.Reader(w.ctx()).Where("member_id = ? AND active = ?", m, true).Order("expires_at IS NULL, expires_at, id").Find(&lots).Error)
+	for i, l := range lots[1:] {
+		require.True(w.t, lots[i].Remaining == 0 || l.Remaining == l.Amount, "lot %d was taken from before lot %d was empty", l.ID, lots[i].ID)
+	}
 }

@@ -104,7 +104,7 @@ func (s *sheet) nextDue(lines []*line) *time.Time {
 			next = d
 		}
 	}
-	if s.loaded {
+	if s.loaded || s.some {
 		for _, l := range s.lots {
 			see(&l.Lot)
 		}
@@ -209,7 +209,7 @@ func (p *page) writeSheet(s *sheet) error {
 	}
 	s.stored = s.Seq
 	if s.made > 0 { // their ids are not known
-		s.made, s.loaded, s.lots = 0, false, nil
+		s.made, s.loaded, s.some, s.lots = 0, false, false, nil
 	}
 	return nil
 }

@@ -39,10 +39,10 @@ type benchOptions struct {
 func bench(ctx context.Context, args []string, out io.Writer) error {
 	benches := map[string]func(context.Context, *config.Config, benchOptions, io.Writer) error{
 		"checkin": benchCheckin, "callback": benchCallback, "broadcast": benchBroadcast, "home": benchHome, "followers": benchFollowers,
-		"import": benchImport, "earn": benchEarn, "expire": benchExpire, "verify": benchVerify,
+		"import": benchImport, "earn": benchEarn, "posting": benchPosting, "expire": benchExpire, "verify": benchVerify,
 	}
 	if len(args) == 0 || benches[args[0]] == nil {
-		return errors.New("bench: name one of checkin, callback, broadcast, home, followers, import, earn, expire, verify")
+		return errors.New("bench: name one of checkin, callback, broadcast, home, followers, import, earn, posting, expire, verify")
 	}
 	var o benchOptions
 	cfg, err := settings("bench "+args[0], args[1:], out, func(fs *flag.FlagSet) {

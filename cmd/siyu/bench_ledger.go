@@ -52,7 +52,7 @@ func benchExpire(ctx context.Context, cfg *config.Config, o benchOptions, out io
 			default:
 			}
 			began := clock.Real()
-			if failed = benchPost(ctx, a, others+int64(i%1000), i); failed != nil {
+			if failed = postOne(ctx, a, others+int64(i%1000), 1, fmt.Sprintf("bench:earn:%d", i)); failed != nil {
 				return
 			}
 			took = append(took, clock.Real().Sub(began))
@@ -82,14 +82,61 @@ func benchExpire(ctx context.Context, cfg *config.Config, o benchOptions, out io
 	return nil
 }
 
-func benchPost(ctx context.Context, a *app.App, id int64, i int) error {
+// benchPosting: an earning and a spending of members with 10,000 entries each, against those of members with ten (the floor).
+func benchPosting(ctx context.Context, cfg *config.Config, o benchOptions, out io.Writer) (err error) {
+	a, err := openBench(ctx, cfg, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	const many, few, fat = 10_000, 10, 8
+	n := min(o.requests, 5000) / rounds * rounds
+	first, err := benchMembers(ctx, a, fat+n)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "members  %d with %d entries, %d with %d\n", fat, many, n, few)
+	var ps []ledger.Posting
+	for i := range n + fat {
+		entries := few
+		if i < fat {
+			entries = many
+		}
+		for k := range entries {
+			until := a.Clock.Now().AddDate(1, 0, k%365)
+			ps = append(ps, ledger.Posting{
+				MemberID: first + int64(i), Account: model.AccountPoints, Amount: 10, Reason: "bench", ExpiresAt: &until, Key: fmt.Sprintf("bench:%d:%d", i, k),
+			})
+		}
+	}
+	for some := range slices.Chunk(ps, 400) {
+		err := a.DB.BulkTx(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			_, err := a.Book.PostAllTx(ctx, tx, some) // nobody else knows them: no locks
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	post := func(id int64, i int) error {
+		for sign, amount := range []int64{1, -15} {
+			if err := postOne(ctx, a, id, amount, fmt.Sprintf("bench:post:%d:%d:%d", id, i, sign)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return compare(out, "posting", a.DB.Dialect(), n, o.workers,
+		func(i int) error { return post(first+int64(i%fat), i) },
+		func(i int) error { return post(first+int64(fat+i), i) })
+}
+
+func postOne(ctx context.Context, a *app.App, id, amount int64, key string) error {
 	return a.DB.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := member.LockTx(tx, id); err != nil {
 			return err
 		}
-		_, err := a.Book.PostTx(ctx, tx, ledger.Posting{
-			MemberID: id, Account: model.AccountPoints, Amount: 1, Reason: "bench", Key: fmt.Sprintf("bench:earn:%d", i),
-		})
+		_, err := a.Book.PostTx(ctx, tx, ledger.Posting{MemberID: id, Account: model.AccountPoints, Amount: amount, Reason: "bench", Key: key})
 		return err
 	})
 }

@@ -258,7 +258,7 @@ CREATE TABLE IF NOT EXISTS `lots` (
   `born_until` datetime(6) DEFAULT NULL,
   `earned_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
-  KEY `ix_lot_member` (`member_id`,`account`,`open`),
+  KEY `ix_lot_member` (`member_id`,`account`,`open`,`active`,`expires_at`),
   KEY `idx_lots_entry_id` (`entry_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `entries` (

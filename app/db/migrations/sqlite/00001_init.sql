@@ -49,7 +49,7 @@ CREATE TABLE `balances` (`member_id` integer,`account` text,`seq` integer NOT NU
 CREATE INDEX `idx_balances_next_due_at` ON `balances`(`next_due_at`);
 CREATE TABLE `lots` (`id` integer PRIMARY KEY AUTOINCREMENT,`member_id` integer NOT NULL,`account` text NOT NULL,`open` numeric NOT NULL,`entry_id` integer NOT NULL,`origin_id` integer NOT NULL DEFAULT 0,`amount` integer NOT NULL,`remaining` integer NOT NULL,`activates_at` datetime,`active` numeric NOT NULL,`expires_at` datetime,`slide_days` integer NOT NULL DEFAULT 0,`slide_months` integer NOT NULL DEFAULT 0,`born_until` datetime,`earned_at` datetime NOT NULL);
 CREATE INDEX `idx_lots_entry_id` ON `lots`(`entry_id`);
-CREATE INDEX `ix_lot_member` ON `lots`(`member_id`,`account`,`open`);
+CREATE INDEX `ix_lot_member` ON `lots`(`member_id`,`account`,`open`,`active`,`expires_at`);
 CREATE TABLE `entries` (`id` integer PRIMARY KEY AUTOINCREMENT,`member_id` integer NOT NULL,`account` text NOT NULL,`seq` integer NOT NULL,`bucket` text NOT NULL,`delta` integer NOT NULL,`balance` integer NOT NULL,`lifetime` integer NOT NULL,`kind` text NOT NULL,`reason` text NOT NULL,`note` text NOT NULL DEFAULT "",`memo` text NOT NULL DEFAULT "",`actor` text NOT NULL DEFAULT "",`rule_id` integer NOT NULL DEFAULT 0,`rule_version` integer NOT NULL DEFAULT 0,`bonus` numeric NOT NULL DEFAULT false,`event_id` integer NOT NULL DEFAULT 0,`origin_id` integer NOT NULL DEFAULT 0,`reverses_id` integer NOT NULL DEFAULT 0,`shortfall` integer NOT NULL DEFAULT 0,`occurred_at` datetime NOT NULL,`recorded_at` datetime NOT NULL,`key` text NOT NULL,`hash` text NOT NULL,`seal` text NOT NULL);
 CREATE UNIQUE INDEX `idx_entries_key` ON `entries`(`key`);
 CREATE INDEX `idx_entries_reverses_id` ON `entries`(`reverses_id`);
