@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -107,6 +108,11 @@ func (t Table) columns() (names []string, into []any) {
 func (t Table) export(tx *gorm.DB, out *bufio.Writer, zone clock.Zone, ids []int64) error {
 	columns := slices.Clone(t.Export)
 	names, into := t.columns()
+	heads := make([]string, len(names)) // what stands before each value
+	for i, n := range names {
+		heads[i] = "," + quoted(n) + ":"
+	}
+	heads[0] = "{" + heads[0][1:]
 	for i, n := range names {
 		if n == columns[i] {
 			columns[i] = "`" + n + "`"
@@ -125,7 +131,7 @@ func (t Table) export(tx *gorm.DB, out *bufio.Writer, zone clock.Zone, ids []int
 		}
 		_, _ = out.WriteString(between)
 		between = ","
-		if err := writeRow(out, zone, names, into); err != nil {
+		if err := writeRow(out, zone, heads, into); err != nil {
 			return err
 		}
 	}
@@ -133,23 +139,38 @@ func (t Table) export(tx *gorm.DB, out *bufio.Writer, zone clock.Zone, ids []int
 	return rows.Err()
 }
 
-func writeRow(out *bufio.Writer, zone clock.Zone, names []string, into []any) error {
-	for i, name := range names {
-		v := reflect.ValueOf(into[i]).Elem().Interface()
-		if at, ok := v.(*time.Time); ok && at != nil {
-			v = zone.In(*at).Format(time.RFC3339Nano)
-		}
-		b, err := json.Marshal(v)
-		if err != nil {
+// writeRow writes a row; heads[i] stands before the value of into[i].
+func writeRow(out *bufio.Writer, zone clock.Zone, heads []string, into []any) error {
+	b := out.AvailableBuffer()
+	for i, head := range heads {
+		b = append(b, head...)
+		var err error
+		if b, err = appendValue(b, zone, into[i]); err != nil {
 			return err
 		}
-		open := ","
-		if i == 0 {
-			open = "{"
-		}
-		fmt.Fprintf(out, "%s%s:%s", open, quoted(name), b)
 	}
-	return out.WriteByte('}')
+	_, err := out.Write(append(b, '}'))
+	return err
+}
+
+// appendValue appends what was scanned as JSON; most of it is of a few kinds, which need no reflection.
+func appendValue(b []byte, zone clock.Zone, from any) ([]byte, error) {
+	switch v := from.(type) {
+	case **int64:
+		if *v != nil {
+			return strconv.AppendInt(b, **v, 10), nil
+		}
+	case **bool:
+		if *v != nil {
+			return strconv.AppendBool(b, **v), nil
+		}
+	case **time.Time:
+		if *v != nil {
+			return append(zone.In(**v).AppendFormat(append(b, '"'), time.RFC3339Nano), '"'), nil
+		}
+	}
+	j, err := json.Marshal(reflect.ValueOf(from).Elem().Interface())
+	return append(b, j...), err
 }
 
 func quoted(s string) string {
