@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -220,6 +221,53 @@ func TestErase(t *testing.T) {
 		require.NoError(t, p.API(t.Context(), "POST", "/register", map[string]any{}, nil))
 		require.Zero(t, w.Points(w.MemberOf(p, "mp").ID), "the mini-program's openid is new, the unionid is not")
 	})
+}
+
+// Of every table whose rows go with a person none is left, whichever capability wrote it.
+func TestEraseLeavesNoRow(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	id, other := w.Joined("alice"), w.Joined("bob")
+	var cache sync.Map
+	tables := map[string]bool{}
+	for _, p := range w.Members.Parts() {
+		for _, table := range p.Tables {
+			s, err := schema.Parse(table.Row, &cache, schema.NamingStrategy{})
+			require.NoError(t, err)
+			if !reflect.DeepEqual(table.Erase, member.Delete) || s.LookUpField("member_id") == nil || table.By != "" {
+				continue
+			}
+			tables[s.Table] = true
+			for _, who := range []int64{id, other} {
+				row := reflect.New(s.ModelType)
+				for _, f := range s.Fields {
+					switch v := f.ReflectValueOf(t.Context(), row.Elem()); {
+					case f.DBName == "member_id":
+						v.SetInt(who)
+					case f.DBName == "" || f.AutoIncrement:
+					case f.FieldType == reflect.TypeFor[time.Time]():
+						v.Set(reflect.ValueOf(w.Now()))
+					case f.FieldType == reflect.TypeFor[model.JSON]():
+						v.Set(reflect.ValueOf(model.JSON("{}")))
+					case v.Kind() == reflect.String:
+						v.SetString(fmt.Sprint("x", who))
+					case v.CanInt():
+						v.SetInt(1000 + who)
+					}
+				}
+				w.Tx(func(_ context.Context, tx *gorm.DB) error { return tx.Create(row.Interface()).Error })
+			}
+		}
+	}
+	require.Greater(t, len(tables), 12)
+	require.NoError(t, w.Members.Erase(t.Context(), id))
+	for table := range tables {
+		for who, gone := range map[int64]bool{id: true, other: false} {
+			var n int64
+			require.NoError(t, w.DB.Reader(t.Context()).Table(table).Where("member_id = ?", who).Count(&n).Error)
+			require.Equal(t, gone, n == 0, "%s of %d: %d rows", table, who, n)
+		}
+	}
 }
 
 func TestWhoLeft(t *testing.T) {
