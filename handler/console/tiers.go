@@ -161,7 +161,7 @@ type ladderRow struct {
 }
 
 // spare is how many empty tiers the form offers.
-const spare = 3
+const spare = 2
 
 func (con *Console) ladder(c *gin.Context) error {
 	l, err := con.app.Tiers.Ladder(c.Request.Context())
