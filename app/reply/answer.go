@@ -32,7 +32,7 @@ func (s *Service) AnswerTx(tx *gorm.DB, a Ask, triggers ...string) (answer wecha
 	if r == nil {
 		return wechat.Reply{}, false, nil
 	}
-	answer, err = s.SayTx(tx, a, r.Trigger, owner(r.ID), pick(r, a.Key))
+	answer, err = s.SayTx(tx, a, r.Trigger, Owner(r.ID), pick(r, a.Key))
 	return answer, true, err
 }
 

@@ -278,13 +278,14 @@ func (s *Service) saveTx(tx *gorm.DB, r Rule) (Rule, error) {
 	if err := tx.Save(&r.Reply).Error; err != nil {
 		return r, fmt.Errorf("reply: save: %w", err)
 	}
-	if err := s.Media.UseTx(tx, owner(r.ID), Refs(r.Messages, "messages")); err != nil {
+	if err := s.Media.UseTx(tx, Owner(r.ID), Refs(r.Messages, "messages")); err != nil {
 		return r, err
 	}
 	return r, db.Bump(tx, revision)
 }
 
-func owner(id int64) string { return fmt.Sprintf("reply:%d", id) }
+// Owner is the name under which a reply uses pictures.
+func Owner(id int64) string { return fmt.Sprintf("reply:%d", id) }
 
 // Delete takes a reply away.
 func (s *Service) Delete(ctx context.Context, id int64) error {
@@ -296,7 +297,7 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 		if res.Error != nil {
 			return id, res.Error
 		}
-		if err := s.Media.UseTx(tx, owner(id), nil); err != nil {
+		if err := s.Media.UseTx(tx, Owner(id), nil); err != nil {
 			return id, err
 		}
 		return id, db.Bump(tx, revision)

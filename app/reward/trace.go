@@ -11,9 +11,11 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -52,8 +54,11 @@ const (
 type TracedLine struct {
 	Account     string
 	TagID       int64
-	Base, Bonus int64 // after the caps
-	Want        int64 // before them
+	CouponID    int64
+	Count       int64  // of coupons, as long as the stock and the member's own limit last
+	Name        string // of the tag or the coupon
+	Base, Bonus int64  // after the caps
+	Want        int64  // before them
 	Multiplier  string
 	Capped      bool // the multiplier, by the programme's bound
 	Factors     []Factor
@@ -214,8 +219,30 @@ func (s *Service) trace(ctx context.Context, tx *gorm.DB, p *programme, ev *mode
 	}
 	for i := range t.Rules {
 		t.Rules[i].fill(sit, outs)
+		if err := nameThings(tx, t.Rules[i].Lines); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
+}
+
+// nameThings names the tags and coupons.
+func nameThings(tx *gorm.DB, lines []TracedLine) (err error) {
+	for i := range lines {
+		switch l := &lines[i]; {
+		case l.TagID != 0:
+			l.Name, err = tag.Name(tx, l.TagID)
+		case l.CouponID != 0:
+			var c *coupon.Definition
+			if c, err = coupon.Get(tx, l.CouponID); err == nil {
+				l.Name = c.Name
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("reward: trace: %w", err)
+		}
+	}
+	return nil
 }
 
 // outside says why the version does not concern the event; "" = it does.
@@ -244,8 +271,12 @@ func (x *TracedRule) fill(sit *situation, outs []outcome) {
 		}
 		for i := range o.lines {
 			l := &o.lines[i]
+			count := int64(0)
+			if l.spec.Kind == Coupon {
+				count = max(l.spec.Count, 1)
+			}
 			x.Lines = append(x.Lines, TracedLine{
-				Account: l.spec.Account, TagID: l.spec.TagID, Base: l.base, Bonus: l.bonus, Want: l.want(), Multiplier: l.boost.text(), Capped: l.boost.capped,
+				Account: l.spec.Account, TagID: l.spec.TagID, CouponID: l.spec.CouponID, Count: count, Base: l.base, Bonus: l.bonus, Want: l.want(), Multiplier: l.boost.text(), Capped: l.boost.capped,
 				Factors: l.boost.factors, Note: l.note, ActivatesAt: l.spec.activates(sit.ev.OccurredAt),
 			})
 		}

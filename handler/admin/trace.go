@@ -66,6 +66,9 @@ type TracedLeaf struct {
 type TracedGrant struct {
 	Account     string             `json:"account,omitempty" example:"points"`
 	TagID       OptionalID         `json:"tag_id,omitempty"`
+	CouponID    OptionalID         `json:"coupon_id,omitempty"`
+	Count       int64              `json:"count,omitempty" doc:"Of coupons, as long as the stock and the member's own limit last"`
+	Name        string             `json:"name,omitempty" example:"满100减20" doc:"Of the tag or the coupon"`
 	Base        int64              `json:"base" example:"159"`
 	Bonus       int64              `json:"bonus" example:"160"`
 	Want        int64              `json:"want" doc:"Before the caps"`
@@ -122,7 +125,7 @@ func tracedView(lang string, t *reward.Traced) Traced {
 
 func tracedGrant(lang string, l reward.TracedLine) TracedGrant {
 	g := TracedGrant{
-		Account: l.Account, TagID: optionalID(l.TagID), Base: l.Base, Bonus: l.Bonus, Want: l.Want, Multiplier: l.Multiplier, Capped: l.Capped,
+		Account: l.Account, TagID: optionalID(l.TagID), CouponID: optionalID(l.CouponID), Count: l.Count, Name: l.Name, Base: l.Base, Bonus: l.Bonus, Want: l.Want, Multiplier: l.Multiplier, Capped: l.Capped,
 		Multipliers: []TracedMultiplier{}, Note: l.Note, ActivatesAt: web.AtPtr(l.ActivatesAt),
 	}
 	for _, f := range l.Factors {

@@ -9,9 +9,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -20,6 +22,41 @@ type mediaView struct {
 	Frame
 	Rows []media.View
 	Form *Form
+
+	users map[string]pictureUser
+}
+
+// pictureUser is what sends a picture.
+type pictureUser struct{ Name, URL string }
+
+// Users are what sends the picture, by name.
+func (v mediaView) Users(p media.View) (out []pictureUser) {
+	for _, owner := range p.Uses {
+		u, ok := v.users[owner]
+		if !ok {
+			u.Name = owner
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// pictureUsers are the replies and channels, by the name under which they use pictures.
+func (con *Console) pictureUsers(c *gin.Context) (map[string]pictureUser, error) {
+	ctx := c.Request.Context()
+	out := map[string]pictureUser{media.CardOwner: {Name: con.t(c, "console.message_kind.card")}}
+	replies, err := con.app.Replies.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range replies {
+		out[reply.Owner(r.ID)] = pictureUser{r.Name, fmt.Sprintf("%s/replies/%d", root, r.ID)}
+	}
+	channels, err := con.app.Channels.List(ctx)
+	for _, ch := range channels {
+		out[channel.Owner(ch.ID)] = pictureUser{ch.Name, fmt.Sprintf("%s/channels/%d", root, ch.ID)}
+	}
+	return out, err
 }
 
 func (con *Console) media(c *gin.Context) error { return con.showMedia(c, http.StatusOK, newForm(nil)) }
@@ -28,6 +65,9 @@ func (con *Console) showMedia(c *gin.Context, status int, f *Form) (err error) {
 	v := mediaView{Frame: con.frame(c, "media"), Form: f}
 	v.Here = root + "/media"
 	if v.Rows, err = con.app.Media.List(c.Request.Context()); err != nil {
+		return err
+	}
+	if v.users, err = con.pictureUsers(c); err != nil {
 		return err
 	}
 	web.Page(c, status, "console/media", v)

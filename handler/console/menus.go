@@ -1,6 +1,8 @@
 package console
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,14 +15,57 @@ import (
 	wxmenu "github.com/siyu-scrm/siyu/app/menu"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
 )
 
 type menusView struct {
 	Frame
-	Form  *Form
-	Saved *wxmenu.View
-	Last  []imported // of the last import
+	menuPlace
+	Form   *Form
+	Saved  *wxmenu.View
+	Last   []imported // of the last import
+	Search string
+	Who    *model.Member // whose menu is shown; nil: nobody's
+	Screen []screen
+}
+
+// screen is a menu as it stands below a chat.
+type screen struct {
+	Title   string
+	Buttons []wxmenu.Button
+}
+
+// menuPlace is the account whose menus a page shows; Query keeps it in addresses where there are several.
+type menuPlace struct {
+	Account  string
+	Accounts []string
+	Query    string
+}
+
+// menuOf is the account that the page is about: the first, if it names none.
+func (con *Console) menuOf(c *gin.Context) menuPlace {
+	p := menuPlace{Account: con.officialAccount()}
+	for _, a := range con.app.Accounts {
+		if a.Kind != model.KindOA {
+			continue
+		}
+		if p.Accounts = append(p.Accounts, a.Name); a.Name == c.Query("account") {
+			p.Account = a.Name
+		}
+	}
+	if len(p.Accounts) > 1 {
+		p.Query = "?" + url.Values{"account": {p.Account}}.Encode()
+	}
+	return p
+}
+
+// done is the address of the menus of the account, which says what was done.
+func (p menuPlace) done(what string) string {
+	if p.Query == "" {
+		return done(root+"/menu", what)
+	}
+	return root + "/menu" + p.Query + "&done=" + what
 }
 
 // imported is what became of one thing of WeChat's console.
@@ -32,9 +77,9 @@ type imported struct {
 func (con *Console) menus(c *gin.Context) error { return con.showMenus(c, http.StatusOK, newForm(nil)) }
 
 func (con *Console) showMenus(c *gin.Context, status int, f *Form) error {
-	v := menusView{Frame: con.frame(c, "menu"), Form: f}
-	v.Here = root + "/menu"
-	saved, err := con.app.Menus.Get(c.Request.Context(), con.officialAccount())
+	v := menusView{Frame: con.frame(c, "menu"), menuPlace: con.menuOf(c), Form: f, Search: c.Query("member")}
+	v.Here = root + "/menu" + v.Query
+	saved, err := con.app.Menus.Get(c.Request.Context(), v.Account)
 	if err != nil {
 		return err
 	}
@@ -50,12 +95,40 @@ func (con *Console) showMenus(c *gin.Context, status int, f *Form) error {
 		}
 		v.Last = append(v.Last, imported{i, why})
 	}
+	if v.Search != "" && v.May(string(operator.MembersRead)) {
+		if err := con.previewMenu(c, &v); err != nil {
+			return err
+		}
+	}
 	web.Page(c, status, "console/menu", v)
+	return nil
+}
+
+// previewMenu fills in what one member sees: once the menus are published, and now.
+func (con *Console) previewMenu(c *gin.Context, v *menusView) (err error) {
+	if v.Who, err = con.someone(c, v.Search); err != nil || v.Who == nil {
+		return err
+	}
+	next, raw, err := con.app.Menus.Preview(c.Request.Context(), v.Account, v.Who.ID)
+	var e *errs.Error
+	if errors.As(err, &e) { // WeChat does not answer
+		v.Form.refuse(c, e)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.Screen = []screen{{con.t(c, "console.menu_next"), next}}
+	var now struct{ Button []wxmenu.Button }
+	if raw != nil && json.Unmarshal(raw, &now) == nil {
+		v.Screen = append(v.Screen, screen{con.t(c, "console.menu_now"), now.Button})
+	}
 	return nil
 }
 
 type menuForm struct {
 	Frame
+	menuPlace
 	TagID int64 // 0: for everyone
 	New   bool  // for a tag that is still to be chosen
 	Form  *Form
@@ -83,7 +156,7 @@ func (con *Console) menu(c *gin.Context) error {
 		return err
 	}
 	values := url.Values{}
-	v, err := con.app.Menus.Get(c.Request.Context(), con.officialAccount())
+	v, err := con.app.Menus.Get(c.Request.Context(), con.menuOf(c).Account)
 	if err != nil {
 		return err
 	}
@@ -100,7 +173,7 @@ func (con *Console) menu(c *gin.Context) error {
 }
 
 func (con *Console) showMenu(c *gin.Context, status int, f *Form) (err error) {
-	v := menuForm{Frame: con.frame(c, "menu"), Form: f, Types: []string{wxmenu.TypeClick, wxmenu.TypeView, wxmenu.TypeMiniProgram}}
+	v := menuForm{Frame: con.frame(c, "menu"), menuPlace: con.menuOf(c), Form: f, Types: []string{wxmenu.TypeClick, wxmenu.TypeView, wxmenu.TypeMiniProgram}}
 	if v.TagID, v.New, err = menuTag(c); err != nil {
 		return err
 	}
@@ -195,7 +268,7 @@ func readButton(f *Form, i, j int) (b wxmenu.Button, filled bool) {
 
 // menuChange is a change whose answer is the menus of the account.
 func (con *Console) menuChange(c *gin.Context, action string, do func() (string, error), again func(int, *Form) error) (change, error) {
-	old, err := con.app.Menus.Get(c.Request.Context(), con.officialAccount())
+	old, err := con.app.Menus.Get(c.Request.Context(), con.menuOf(c).Account)
 	if err != nil {
 		return change{}, err
 	}
@@ -237,8 +310,9 @@ func (con *Console) saveMenu(c *gin.Context) error {
 			}
 			m.Position = int(n)
 		}
-		_, err := con.app.Menus.Save(c.Request.Context(), con.officialAccount(), m)
-		return done(root+"/menu", "saved"), err
+		at := con.menuOf(c)
+		_, err := con.app.Menus.Save(c.Request.Context(), at.Account, m)
+		return at.done("saved"), err
 	}, func(status int, f *Form) error { return con.showMenu(c, status, f) })
 	if err != nil {
 		return err
@@ -254,7 +328,8 @@ func (con *Console) menuDeed(action, said string, do func(c *gin.Context, accoun
 			return err
 		}
 		w, err := con.menuChange(c, action, func() (string, error) {
-			return done(root+"/menu", said), do(c, con.officialAccount())
+			at := con.menuOf(c)
+			return at.done(said), do(c, at.Account)
 		}, func(status int, f *Form) error { return con.showMenus(c, status, f) })
 		if err != nil {
 			return err

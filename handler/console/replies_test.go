@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -71,6 +73,7 @@ func TestReplies(t *testing.T) {
 	require.Len(t, rules[0].Messages, 2)
 	w.Settle()
 	require.Contains(t, b.page("/console/replies"), "拿好")
+	require.Contains(t, b.page("/console/media"), fmt.Sprintf(`<a href="/console/replies/%d">海报</a>`, rules[0].ID), "what sends it")
 	at := fmt.Sprintf("/console/replies/%d", rules[0].ID)
 	require.Contains(t, b.page(at), "拿好")
 	require.Contains(t, b.refused(at, "name", "海报", "trigger", "keyword", "match", "exact", "mode", "all", "words", "x", "kind", "text", "text", strings.Repeat("长", 700)), "2048")
@@ -108,6 +111,12 @@ func TestMenu(t *testing.T) {
 	for _, said := range []string{"签到", "中心", "官网", "尊享", "key=VIP"} {
 		require.Contains(t, page, said)
 	}
+	p, _ := w.Member("阿青")
+	w.Act(p, "follow", map[string]any{"account": "oa"})
+	w.Advance(0)
+	shown := b.page("/console/menu?member=阿青")
+	require.Regexp(t, `(?s)发布之后.*签到.*微信现在显示的.*签到`, shown, "what a member sees")
+	require.NotContains(t, shown[strings.Index(shown, "发布之后"):], "尊享", "he has no such tag")
 	require.Contains(t, b.page("/console/menu/all"), `value="https://a.b"`)
 	require.Contains(t, b.page("/console/menu/"+vip), "尊享")
 	b.done("/console/menu/" + vip + "/delete")
@@ -115,4 +124,10 @@ func TestMenu(t *testing.T) {
 	require.Equal(t, "/console/menu?done=imported", b.done("/console/menu/import"))
 	b.page("/console/menu?done=imported")
 	require.Equal(t, http.StatusNotFound, b.get("/console/menu/"+vip).StatusCode)
+
+	second := w.Accounts[slices.IndexFunc(w.Accounts, func(a wechat.Account) bool { return a.Kind == model.KindOA })]
+	second.Name = "oa2"
+	w.Accounts = append(w.Accounts, second)
+	require.Contains(t, b.page("/console/menu/new"), `action="/console/menu/new?account=oa"`, "with several accounts, the address names one")
+	require.Contains(t, b.get("/console/menu?account=oa2").body, "oa2", "it is the one that is asked for")
 }

@@ -298,6 +298,7 @@ function wire() {
     e.preventDefault();
     create($('name').value.trim() || (lang === 'zh' ? '新朋友' : 'Somebody')).then(() => { $('name').value = ''; });
   });
+  $('chat-enter').addEventListener('submit', (e) => { e.preventDefault(); enterChat($('chat-name').value.trim(), $('chat-bind').value.trim()); });
   $('scan').addEventListener('submit', (e) => { e.preventDefault(); scan($('scene').value.trim()); });
   $('follow').addEventListener('click', () => guarded('said', async () => {
     await deed('follow', { account: 'oa' });
