@@ -355,6 +355,9 @@ func TestPointRules(t *testing.T) {
 	body = b.refused("/console/rules/1", append(form("每日打卡", "6"), "fact.0.leaf", "tag", "fact.0.tag.tag_id", "999")...)
 	require.Contains(t, body, "没有编号为 999 的标签")
 	require.Regexp(t, `name="fact.0.tag.tag_id"[^>]*aria-invalid`, body)
+	counted := b.refused("/console/rules/1", append(form("每日打卡", "0"), "fact.0.leaf", "did", "fact.0.did.event", "quiz.gone", "fact.0.did.op", "gte", "fact.0.did.count", "15")...)
+	require.Regexp(t, `<input[^>]*name="fact.0.did.count" value="15"`, counted, "what was typed can be typed over")
+	require.Contains(t, counted, `<option value="quiz.gone" selected>`, "what is not offered any more is kept")
 	for field, pairs := range map[string][]string{
 		"grant.4.factor": {"grant.4.kind", "multiply", "grant.4.account", "points", "grant.4.factor", "1"}, "grant.4.coupon": {"grant.4.kind", "coupon"},
 		"grant.4.from": {"grant.4.kind", "bracket", "grant.4.account", "points"}, "grant.4.delay": {"grant.4.kind", "fixed", "grant.4.account", "points", "grant.4.amount", "1", "grant.4.delay", "999"},

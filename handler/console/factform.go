@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -56,7 +57,7 @@ const leastFacts = 4
 
 // facts are the leaves that a form offers; without a request, for reading a form, their choices are empty.
 func (con *Console) facts(c *gin.Context) ([]fact, error) {
-	var lists struct{ tags, channels, tiers, accounts, events []choice }
+	lists := struct{ tags, channels, tiers, accounts, events []choice }{[]choice{}, []choice{}, []choice{}, []choice{}, []choice{}} // none: still a select
 	if c != nil {
 		ctx := c.Request.Context()
 		groups, err := con.tagGroups(c)
@@ -89,7 +90,7 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 	}
 	words := func(names ...string) (out []choice) { // a choice without a request has no sentence: only its value counts
 		for _, n := range names {
-			label := n
+			label := cmp.Or(n, "—")
 			if c != nil && n != "" {
 				label = con.t(c, "console.fact_word."+n)
 			}
@@ -133,6 +134,9 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 		{"random", "random", nil, []factArg{{Name: "percent", literal: true, Place: "10"}, {Name: "salt"}}},
 	}, nil
 }
+
+// Select reports that the arg is chosen, not typed.
+func (a factArg) Select() bool { return a.Choices != nil }
 
 // Options are the choices of a select, with what stands there although it is not offered any more.
 func (a factArg) Options(f *Form, control string) []choice {
