@@ -229,21 +229,33 @@ func TestEraseLeavesNoRow(t *testing.T) {
 	w := apptest.New(t)
 	id, other := w.Joined("alice"), w.Joined("bob")
 	var cache sync.Map
-	tables := map[string]bool{}
+	identities := map[int64]int64{}
+	for _, who := range []int64{id, other} {
+		var one model.Identity
+		require.NoError(t, w.DB.Reader(t.Context()).Where("member_id = ?", who).Take(&one).Error)
+		identities[who] = one.ID
+	}
+	tables := map[string]string{} // what says whose a row is
 	for _, p := range w.Members.Parts() {
 		for _, table := range p.Tables {
 			s, err := schema.Parse(table.Row, &cache, schema.NamingStrategy{})
 			require.NoError(t, err)
-			if !reflect.DeepEqual(table.Erase, member.Delete) || s.LookUpField("member_id") == nil || table.By != "" {
+			by := "member_id"
+			if s.LookUpField(by) == nil {
+				by = "identity_id"
+			}
+			if !reflect.DeepEqual(table.Erase, member.Delete) || s.LookUpField(by) == nil {
 				continue
 			}
-			tables[s.Table] = true
+			tables[s.Table] = by
 			for _, who := range []int64{id, other} {
 				row := reflect.New(s.ModelType)
 				for _, f := range s.Fields {
 					switch v := f.ReflectValueOf(t.Context(), row.Elem()); {
 					case f.DBName == "member_id":
 						v.SetInt(who)
+					case f.DBName == "identity_id":
+						v.SetInt(identities[who])
 					case f.DBName == "" || f.AutoIncrement:
 					case f.FieldType == reflect.TypeFor[time.Time]():
 						v.Set(reflect.ValueOf(w.Now()))
@@ -261,10 +273,11 @@ func TestEraseLeavesNoRow(t *testing.T) {
 	}
 	require.Greater(t, len(tables), 12)
 	require.NoError(t, w.Members.Erase(t.Context(), id))
-	for table := range tables {
+	for table, by := range tables {
 		for who, gone := range map[int64]bool{id: true, other: false} {
 			var n int64
-			require.NoError(t, w.DB.Reader(t.Context()).Table(table).Where("member_id = ?", who).Count(&n).Error)
+			owner := map[string]int64{"member_id": who, "identity_id": identities[who]}[by]
+			require.NoError(t, w.DB.Reader(t.Context()).Table(table).Where(by+" = ?", owner).Count(&n).Error)
 			require.Equal(t, gone, n == 0, "%s of %d: %d rows", table, who, n)
 		}
 	}
