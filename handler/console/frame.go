@@ -33,6 +33,7 @@ func (f Frame) May(right string) bool { return f.caller.May(operator.Right(right
 
 // Entry is a line of the navigation.
 type Entry struct {
+	Group    string // above the first that is shown of a group
 	Key, URL string
 	Active   bool
 }
@@ -53,11 +54,16 @@ func (con *Console) frame(c *gin.Context, title string) Frame {
 		f.Login = op.Login
 		active := entry(c.Request.URL.Path)
 		f.caller = web.Caller(c.Request.Context())
+		last := ""
 		for _, m := range menu {
 			if !f.caller.May(con.needs[m.path]) {
 				continue
 			}
-			f.Menu = append(f.Menu, Entry{m.key, root + m.path, m.key == active})
+			e := Entry{Key: m.key, URL: root + m.path, Active: m.key == active}
+			if m.group != last {
+				e.Group, last = m.group, m.group
+			}
+			f.Menu = append(f.Menu, e)
 		}
 	}
 	return f
