@@ -177,7 +177,7 @@ func benchLots(ctx context.Context, a *app.App, members int, out io.Writer) (fir
 			for n := range lotsEach {
 				until := now.Add(time.Duration(n+1) * time.Hour)
 				ps = append(ps, ledger.Posting{
-					MemberID: id, Account: model.AccountPoints, Amount: 10, Reason: "bench", RuleID: 1, RuleVersion: 1, ExpiresAt: &until,
+					MemberID: id, Account: model.AccountPoints, Amount: 10, Reason: "bench", RuleID: 1 << 40, RuleVersion: 1, ExpiresAt: &until,
 					Key: fmt.Sprintf("bench:%d:%d", id, n),
 				})
 			}
