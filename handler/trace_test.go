@@ -66,4 +66,8 @@ func (w *world) capSets() {
 	require.EqualValues(w.t, 5, set["times"])
 	require.Len(w.t, w.admin(200, "GET", "/cap-sets", nil).items(), 1)
 	w.refused(w.admin(404, "GET", "/cap-sets/999", nil), 404, "NOT_FOUND")
+	w.refused(w.admin(409, "DELETE", "/cap-sets/"+id, nil), 409, "CONFLICT")
+	unused := w.id("/cap-sets", object{"code": "unused", "name": "没有人用", "period": "week", "times": 1})
+	w.admin(204, "DELETE", "/cap-sets/"+unused, nil)
+	w.refused(w.admin(404, "GET", "/cap-sets/"+unused, nil), 404, "NOT_FOUND")
 }

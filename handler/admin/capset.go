@@ -50,6 +50,8 @@ func (h *handler) capSets(api *web.API) {
 	web.Write(api, example(post(operator.ProgrammeWrite, "/cap-sets", "Make a cap set", http.StatusConflict), body), h.postCapSet)
 	o := op(operator.ProgrammeWrite, http.MethodPut, "/cap-sets/{id}", "Change the name or the limit of a cap set", http.StatusNotFound)
 	web.Write(api, example(o, body), h.putCapSet)
+	web.Write(api, op(operator.ProgrammeWrite, http.MethodDelete, "/cap-sets/{id}", "Delete a cap set that no version of a rule names",
+		http.StatusNotFound, http.StatusConflict), h.deleteCapSet)
 }
 
 func (h *handler) getCapSets(ctx context.Context, _ *web.None) (*web.Out[web.List[CapSet]], error) {
@@ -63,6 +65,15 @@ func (h *handler) getCapSet(ctx context.Context, in *byID) (*web.Out[CapSet], er
 		return nil, err
 	}
 	return &web.Out[CapSet]{Body: capSetView(*s)}, nil
+}
+
+func (h *handler) deleteCapSet(ctx context.Context, in *byID) (*web.None, error) {
+	old, err := h.getCapSet(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	ctx = audited(ctx, h, "cap_set.delete", old.Body, func(model.CapSet) (string, any) { return object("cap_set", in.ID.Int()), nil })
+	return nil, h.Rewards.DeleteCapSet(ctx, in.ID.Int())
 }
 
 func (h *handler) postCapSet(ctx context.Context, in *capSetIn) (*web.Out[CapSet], error) {

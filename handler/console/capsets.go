@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -137,26 +138,18 @@ func (con *Console) saveCapSet(c *gin.Context) error {
 }
 
 func (con *Console) deleteCapSet(c *gin.Context) error {
-	f, id, err := postedTo(c)
-	if err != nil {
-		return err
-	}
-	old, err := con.app.Rewards.CapSet(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return con.write(c, f, change{
-		action: "cap_set.delete",
-		of: func(any) operator.Change {
-			return operator.Change{Object: fmt.Sprintf("cap_set:%d", id), Before: old.CapSet}
+	var old *reward.CapSet
+	return con.remove(c, removing{
+		kind: "cap_set", list: "/rules/sets",
+		old: func(ctx context.Context, id int64) (_ any, err error) {
+			if old, err = con.app.Rewards.CapSet(ctx, id); err != nil {
+				return nil, err
+			}
+			return old.CapSet, nil
 		},
-		do: func() (string, error) {
-			return done(root+"/rules/sets", "deleted"), con.app.Rewards.DeleteCapSet(c.Request.Context(), id)
-		},
-		again: func(status int, f *Form) error {
-			back := newForm(writeCapSet(old))
-			back.Error = f.Error
-			return con.showCapSet(c, status, id, back)
+		do: con.app.Rewards.DeleteCapSet,
+		again: func(status int, id int64, f *Form) error {
+			return con.showCapSet(c, status, id, refused(writeCapSet(old), f))
 		},
 	})
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -262,6 +263,41 @@ func save[T any](con *Console, c *gin.Context, s saving[T]) error {
 		do:    func() (string, error) { return s.do(f, id) },
 		again: func(status int, f *Form) error { return s.again(status, id, f) },
 	})
+}
+
+// removing is the button that removes one of them.
+type removing struct {
+	kind  string // in the audit log
+	list  string // the page that is shown then
+	old   func(ctx context.Context, id int64) (facts any, err error)
+	do    func(ctx context.Context, id int64) error
+	again func(status int, id int64, f *Form) error
+}
+
+func (con *Console) remove(c *gin.Context, r removing) error {
+	f, id, err := postedTo(c)
+	if err != nil {
+		return err
+	}
+	old, err := r.old(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	return con.write(c, f, change{
+		action: r.kind + ".delete",
+		of: func(any) operator.Change {
+			return operator.Change{Object: fmt.Sprintf("%s:%d", r.kind, id), Before: old}
+		},
+		do:    func() (string, error) { return done(root+r.list, "deleted"), r.do(c.Request.Context(), id) },
+		again: func(status int, f *Form) error { return r.again(status, id, f) },
+	})
+}
+
+// refused is the form of a thing as it is, with the refusal of another form on its page.
+func refused(values url.Values, f *Form) *Form {
+	form := newForm(values)
+	form.Error = f.Error
+	return form
 }
 
 // finish redirects after a success, and shows the form again after a refusal.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -152,22 +153,16 @@ func (con *Console) picture(c *gin.Context) error {
 }
 
 func (con *Console) deleteMedia(c *gin.Context) error {
-	f, id, err := postedTo(c)
-	if err != nil {
-		return err
-	}
-	old, err := con.app.Media.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return con.write(c, f, change{
-		action: "media.delete",
-		of: func(any) operator.Change {
-			return operator.Change{Object: fmt.Sprintf("media:%d", id), Before: map[string]any{"name": old.Name, "type": old.Type, "size": old.Size}}
+	return con.remove(c, removing{
+		kind: "media", list: "/media",
+		old: func(ctx context.Context, id int64) (any, error) {
+			old, err := con.app.Media.Get(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"name": old.Name, "type": old.Type, "size": old.Size}, nil
 		},
-		do: func() (string, error) {
-			return done(root+"/media", "deleted"), con.app.Media.Delete(c.Request.Context(), id)
-		},
-		again: func(status int, f *Form) error { return con.showMedia(c, status, f) },
+		do:    con.app.Media.Delete,
+		again: func(status int, _ int64, f *Form) error { return con.showMedia(c, status, f) },
 	})
 }

@@ -1,7 +1,7 @@
 package console
 
 import (
-	"fmt"
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -150,22 +149,10 @@ func (con *Console) saveReminder(c *gin.Context) error {
 }
 
 func (con *Console) deleteReminder(c *gin.Context) error {
-	f, id, err := postedTo(c)
-	if err != nil {
-		return err
-	}
-	old, err := con.app.Reminders.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return con.write(c, f, change{
-		action: "reminder.delete",
-		of: func(any) operator.Change {
-			return operator.Change{Object: fmt.Sprintf("reminder:%d", id), Before: old}
-		},
-		do: func() (string, error) {
-			return done(root+"/reminders", "deleted"), con.app.Reminders.Delete(c.Request.Context(), id)
-		},
-		again: func(int, *Form) error { return nil }, // it is never refused
+	return con.remove(c, removing{
+		kind: "reminder", list: "/reminders",
+		old:   func(ctx context.Context, id int64) (any, error) { return con.app.Reminders.Get(ctx, id) },
+		do:    con.app.Reminders.Delete,
+		again: func(int, int64, *Form) error { return nil }, // it is never refused
 	})
 }

@@ -1,7 +1,7 @@
 package console
 
 import (
-	"fmt"
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/media"
-	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -175,22 +174,16 @@ func replyFacts(r reply.Rule) map[string]any {
 }
 
 func (con *Console) deleteReply(c *gin.Context) error {
-	f, id, err := postedTo(c)
-	if err != nil {
-		return err
-	}
-	old, err := con.app.Replies.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return con.write(c, f, change{
-		action: "reply.delete",
-		of: func(any) operator.Change {
-			return operator.Change{Object: fmt.Sprintf("reply:%d", id), Before: replyFacts(*old)}
+	return con.remove(c, removing{
+		kind: "reply", list: "/replies",
+		old: func(ctx context.Context, id int64) (any, error) {
+			old, err := con.app.Replies.Get(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return replyFacts(*old), nil
 		},
-		do: func() (string, error) {
-			return done(root+"/replies", "deleted"), con.app.Replies.Delete(c.Request.Context(), id)
-		},
-		again: func(status int, f *Form) error { return con.showReply(c, status, id, f) },
+		do:    con.app.Replies.Delete,
+		again: func(status int, id int64, f *Form) error { return con.showReply(c, status, id, f) },
 	})
 }

@@ -1,7 +1,7 @@
 package console
 
 import (
-	"fmt"
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -205,26 +205,19 @@ func (con *Console) saveTask(c *gin.Context) error {
 }
 
 func (con *Console) deleteTask(c *gin.Context) error {
-	f, id, err := postedTo(c)
-	if err != nil {
-		return err
-	}
-	old, err := con.app.Tasks.Get(c.Request.Context(), id)
-	if err != nil {
-		return err
-	}
-	return con.write(c, f, change{
-		action: "task.delete",
-		of:     func(any) operator.Change { return operator.Change{Object: fmt.Sprintf("task:%d", id), Before: old} },
-		do: func() (string, error) {
-			_, err := con.app.Tasks.Delete(c.Request.Context(), id)
-			return done(root+"/tasks", "deleted"), err
+	var old *model.Task
+	return con.remove(c, removing{
+		kind: "task", list: "/tasks",
+		old: func(ctx context.Context, id int64) (_ any, err error) {
+			old, err = con.app.Tasks.Get(ctx, id)
+			return old, err
 		},
-		again: func(status int, f *Form) error {
-			values := con.writeTask(old)
-			back := newForm(values)
-			back.Error = f.Error
-			return con.showTask(c, status, id, back)
+		do: func(ctx context.Context, id int64) error {
+			_, err := con.app.Tasks.Delete(ctx, id)
+			return err
+		},
+		again: func(status int, id int64, f *Form) error {
+			return con.showTask(c, status, id, refused(con.writeTask(old), f))
 		},
 	})
 }
