@@ -18,6 +18,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/content"
 	"github.com/siyu-scrm/siyu/app/coupon"
+	"github.com/siyu-scrm/siyu/app/customer"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/deduction"
 	"github.com/siyu-scrm/siyu/app/event"
@@ -38,6 +39,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/risk"
+	"github.com/siyu-scrm/siyu/app/sheet"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/task"
 	"github.com/siyu-scrm/siyu/app/tier"
@@ -70,6 +72,8 @@ type App struct {
 	Events     *event.Log
 	Members    *member.Service
 	Works      *work.Service
+	Sheets     *sheet.Service
+	Customers  *customer.Service
 	Book       *ledger.Book
 	Deduction  *deduction.Service
 	Tags       *tag.Service
@@ -116,12 +120,13 @@ func New(d Deps) *App {
 	a.Conditions = condition.New()
 	a.Events = event.New(d.DB, d.Clock)
 	a.Works = work.New(d.DB, d.Clock)
+	a.Sheets = sheet.New(d.DB, d.Clock, d.Zone, a.Works)
 	a.Members = member.New(d.DB, d.Clock, d.Zone, a.Events, d.WeChat, d.Box)
 	a.Followers = follower.New(d.DB, d.Clock, a.Members, d.WeChat)
 	a.Links = link.New(d.DB, d.Clock, a.Members, d.Box)
 	a.Book = ledger.New(d.DB, d.Clock, d.Zone)
 	a.Deduction = deduction.New(d.DB, d.Clock, a.Book)
-	a.Tags = tag.New(d.DB, d.Clock, a.Events, a.Conditions)
+	a.Tags = tag.New(d.DB, d.Clock, a.Events, a.Conditions, a.Works)
 	a.Coupons = coupon.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Events, a.Members, a.Book)
 	a.Risks = risk.New(d.DB, d.Clock)
 	a.Rewards = reward.New(d.DB, d.Clock, d.Zone, a.Works, a.Conditions, a.Book, a.Tags, a.Coupons)
@@ -135,8 +140,8 @@ func New(d Deps) *App {
 	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
 	a.Groups = community.New(d.DB, d.Clock, d.Zone, d.Box, a.Events, a.Members, a.Rewards)
 	a.Content = content.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
-	a.Orders = order.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Works)
-	a.Coupons.Paid = a.Orders.Paid
+	a.Orders = order.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
+	a.Coupons.Paid, a.Orders.Lost = a.Orders.Paid, a.Coupons.RecheckTx
 	a.Mall = mall.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Book, a.Coupons)
 	a.Tasks = task.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Checkins, a.Quizzes)
 	quietFrom, quietTo := d.Config.Quiet()
@@ -153,9 +158,10 @@ func New(d Deps) *App {
 		DB: d.DB, Clock: d.Clock, WeChat: d.WeChat, Replies: a.Replies, Accounts: namesOf(d.Accounts, model.KindOA),
 		MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 	})
-	a.Audience = audience.New(d.DB, d.Clock, a.Conditions)
+	a.Customers = customer.New(d.DB, d.Clock, a.Members, a.Tags, a.Tiers, a.Sheets)
+	a.Audience = audience.New(d.DB, d.Clock, d.Zone, a.Conditions)
 	a.Reminders = reminder.New(reminder.Deps{
-		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Book: a.Book, Audience: a.Audience, Reach: a.Reach,
+		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Book: a.Book, Coupons: a.Coupons, Audience: a.Audience, Reach: a.Reach,
 		Deduct: a.Deduction.Worth, Gifts: a.Mall.Affordable,
 	})
 	a.Gifts = gift.New(gift.Deps{
@@ -181,7 +187,8 @@ func (a *App) register() {
 	a.Events.Follow(a.Groups.Follow)
 	a.Events.Follow(a.Content.Follow)
 	a.Events.Follow(a.Coupons.Follow)
-	a.Events.Follow(a.Tiers.Follow) // before the rewards: who registers is in his first tier
+	a.Events.Follow(a.Tiers.Follow)     // before the rewards: who registers is in his first tier
+	a.Events.Follow(a.Customers.Follow) // before the rewards too: who brings a level is in his tier
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
 	a.Events.Follow(a.Webhooks.Follow)
@@ -189,16 +196,33 @@ func (a *App) register() {
 	followers := automation.Followers{Members: a.Members}
 	followers.Register(a.Events)
 
-	for _, leaf := range []condition.Leaf{event.Did(), member.Leaf(), member.Birthday(a.Zone), condition.Calendar(a.Zone), tag.Leaf(), a.Tiers.Leaf(), ledger.Leaf()} {
+	for _, leaf := range []condition.Leaf{
+		event.Did(), member.Leaf(a.Zone), member.Birthday(a.Zone), member.Inactive(a.Zone), member.ActiveDays(a.Zone), condition.Calendar(a.Zone), tag.Leaf(),
+		a.Tiers.Leaf(), ledger.Leaf(), order.Orders(a.Zone), order.RunningLow(a.Zone), a.Audience.Leaf(),
+	} {
 		a.Conditions.Register(leaf)
 	}
 	a.Conditions.Seal()
-	a.Works.Register(order.ImportWork, a.Orders.Slice)
+	const rules = "(SELECT r.id, r.name, v.definition FROM point_rules r JOIN point_rule_versions v ON v.rule_id = r.id AND v.version = r.version) rules"
+	for _, h := range []audience.Holder{
+		{Kind: "broadcast", Table: "broadcasts", Column: "condition"},
+		{Kind: "reminder", Table: "reminders", Column: "condition"},
+		{Kind: "gift", Table: "gifts", Column: "condition"},
+		{Kind: "rule", Table: rules, Column: "definition"},
+		{Kind: "auto_tag", Table: "auto_tags", Column: "condition"},
+		{Kind: "coupon", Table: "coupons", Column: "terms"},
+	} {
+		a.Audience.HeldBy(h)
+	}
+	a.Sheets.Register(a.Orders.Sheet())
+	a.Works.Register(tag.MergeWork, a.Tags.MergeSlice)
+	a.Sheets.Register(a.Customers.Sheet())
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Tags.Part(), a.Reach.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
 		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(), a.Orders.Part(), a.Risks.Part(), a.Webhooks.Part(),
+		a.Tags.Part(), // at last: its rules look at what the others moved
 	} {
 		a.Members.AddPart(p)
 	}

@@ -122,13 +122,27 @@ func (a *App) makeRules(ctx context.Context) error {
 }
 
 func (a *App) makeAutoTags(ctx context.Context) error {
+	age := func(op condition.Op, years int) condition.Tree {
+		return condition.Is("member", map[string]any{"field": "age", "op": op, "value": years})
+	}
+	orders := func(op condition.Op, n int) condition.Tree {
+		return condition.Is("orders", map[string]any{"measure": "count", "op": op, "value": n})
+	}
 	for _, r := range []struct {
 		group, tag, name string
 		tree             condition.Tree
-	}{
+	}{ // PLAYBOOKS P01-F
 		{tag.Value, "常签到用户", "30 天内签到至少 15 次", condition.Is("did", map[string]any{"event": model.EventCheckin, "op": "gte", "count": 15, "window": "30d"})},
 		{tag.Attribute, "敏感肌", "聊天提到敏感肌", condition.Is("event.text", map[string]any{"contains_any": []string{"敏感肌"}, "excludes": []string{"不是敏感肌", "非敏感肌"}})},
 		{tag.Preference, "喜欢草莓味", "聊天提到草莓", condition.Is("event.text", map[string]any{"contains_any": []string{"草莓"}})},
+		{tag.Attribute, "年龄:<20", "20 岁以下", age(condition.Lte, 19)},
+		{tag.Attribute, "年龄:20-39", "20 到 39 岁", condition.And(age(condition.Gte, 20), age(condition.Lte, 39))},
+		{tag.Attribute, "年龄:40+", "40 岁以上", age(condition.Gte, 40)},
+		{tag.ProductLifecycle, "初次用户", "买过一次", orders(condition.Eq, 1)},
+		{tag.ProductLifecycle, "复购用户", "买过至少两次", orders(condition.Gte, 2)},
+		{tag.ProductLifecycle, "产品快耗尽用户", "精华快用完", condition.Is("running_low", map[string]any{"product": "精华", "cycle_days": 60, "ahead_days": 10})},
+		{tag.UserLifecycle, "沉睡用户", "60 天没有任何活动", condition.Is("inactive", map[string]any{"op": "gte", "days": 60})},
+		{tag.Value, "付费用户", "有过订单", orders(condition.Gte, 1)},
 	} {
 		t, err := a.Tags.Ensure(ctx, r.group, r.tag)
 		if err != nil {
@@ -139,7 +153,11 @@ func (a *App) makeAutoTags(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if _, err := a.Tags.SaveRFM(once(ctx, "rfm"), tag.DefaultRFM()); err != nil {
+		return err
+	}
+	_, err := a.Tags.SavePyramid(once(ctx, "pyramid"), tag.DefaultPyramid(), templates.Chinese)
+	return err
 }
 
 func (a *App) makeQuiz(ctx context.Context) error {

@@ -132,6 +132,15 @@ func (a *App) Forget(ctx context.Context, now time.Time) error {
 		}
 	}
 	for {
+		n, err := a.Members.ForgetChanges(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	for {
 		n, err := a.DB.PurgeKeys(ctx, now.Add(-keysFor), 500)
 		if err != nil || n == 0 {
 			return err

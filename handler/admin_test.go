@@ -37,6 +37,7 @@ func TestAdmin(t *testing.T) {
 	w.admin(200, "PUT", "/checkins/settings", object{"makeup_limit": 3, "makeup_reach": 7, "makeup_price": 10})
 	w.people()
 	w.tellings(aliceID)
+	w.audiences(aliceID)
 	_, bobID := w.Member("bob of the orders")
 	w.orders(alice, bobID)
 	w.accounts(aliceID)
@@ -56,6 +57,32 @@ func TestAdmin(t *testing.T) {
 	w.Verified()
 }
 
+// ladders are RFM, the value pyramid, and tags that are tidied up.
+func (w *world) ladders(tagID, group string) {
+	w.refused(w.admin(404, "GET", "/rfm", nil), 404, "NOT_FOUND")
+	bands := object{
+		"window_days": 365, "recency": []object{{"name": "near", "from": 0}, {"name": "far", "from": 31}},
+		"frequency": []object{{"name": "once", "from": 1}}, "money": []object{{"name": "little", "from": 0}},
+	}
+	w.admin(200, "PUT", "/rfm", bands)
+	require.EqualValues(w.t, 365, w.admin(200, "GET", "/rfm", nil).Body["window_days"])
+	bands["recency"] = []object{{"name": "near", "from": 0}, {"name": "far", "from": 0}}
+	w.refused(w.admin(400, "PUT", "/rfm", bands), 400, "INVALID")
+	require.Empty(w.t, w.admin(200, "GET", "/rfm/matrix", nil).items())
+	require.Empty(w.t, w.admin(200, "GET", "/rfm/moves?week=2026-11-23", nil).items())
+	w.refused(w.admin(400, "GET", "/rfm/moves?week=soon", nil), 400, "INVALID")
+	layers := object{"layers": []object{{"name": "all", "condition": object{"leaf": "member", "field": "joined_days", "op": "gte", "value": 50000}}}}
+	w.admin(200, "PUT", "/pyramid", layers)
+	require.Len(w.t, w.admin(200, "GET", "/pyramid", nil).items(), 1)
+	w.admin(200, "GET", "/pyramid/flow", nil)
+	twin := w.id("/tags", object{"group_id": group, "name": "敏 感肌"})
+	require.Len(w.t, w.admin(200, "GET", "/tags/hygiene", nil).Body["duplicates"], 1)
+	w.refused(w.admin(400, "POST", "/tags/"+twin+"/merge", object{"into": twin}), 400, "INVALID")
+	require.Equal(w.t, "tag.merge", w.admin(201, "POST", "/tags/"+twin+"/merge", object{"into": tagID}).Body["kind"])
+	w.Advance(0)
+	w.refused(w.admin(404, "POST", "/tags/"+twin+"/merge", object{"into": tagID}), 404, "NOT_FOUND")
+}
+
 func (w *world) tagsByHand() (tagID string) {
 	require.Len(w.t, w.admin(200, "GET", "/tag-groups", nil).items(), 6)
 	group := w.id("/tag-groups", object{"code": "skin", "name": "肤质", "exclusive": true})
@@ -72,6 +99,9 @@ func (w *world) tagsByHand() (tagID string) {
 	require.Equal(w.t, false, w.admin(200, "PUT", "/auto-tags/"+id, body).Body["enabled"])
 	w.refused(w.admin(404, "PUT", "/auto-tags/999", body), 404, "NOT_FOUND")
 	require.Len(w.t, w.admin(200, "GET", "/auto-tags", nil).items(), 1)
+	require.EqualValues(w.t, 0, w.admin(200, "POST", "/auto-tags/preview", object{"condition": object{"leaf": "tag", "tag_id": tagID}}).Body["members"])
+	w.refused(w.admin(400, "POST", "/auto-tags/preview", object{"condition": object{"leaf": "orders", "measure": "days", "op": "gte", "value": 1, "window": "7d"}}), 400, "INVALID")
+	w.ladders(tagID, group)
 	return tagID
 }
 
@@ -83,6 +113,9 @@ func (w *world) channels(tagID string) (id string) {
 	require.NotEmpty(w.t, qr["url"])
 	require.True(w.t, strings.HasPrefix(qr["png"].(string), "data:image/png;base64,iVBOR"))
 	w.refused(w.admin(404, "GET", "/channels/999/qrcode", nil), 404, "NOT_FOUND")
+	require.Len(w.t, w.admin(200, "GET", "/channels/"+id+"/days?from=2026-11-01&to=2026-11-30", nil).items(), 30)
+	w.refused(w.admin(404, "GET", "/channels/999/days", nil), 404, "NOT_FOUND")
+	w.refused(w.send("GET", "/admin/v1/channels/"+id+"/days?from=2020-01-01", w.Admin, nil), 400, "INVALID")
 	return id
 }
 

@@ -40,6 +40,7 @@ func TestBadInput(t *testing.T) {
 		{"ProfileUnknownGender", "PUT", "/api/v1/profile", `{"gender":"x"}`, "INVALID", "gender"},
 		{"ProfileFutureBirthday", "PUT", "/api/v1/profile", `{"birthday":"2027-01-01"}`, "INVALID", "birthday"},
 		{"ProfileLongName", "PUT", "/api/v1/profile", `{"nickname":"` + strings.Repeat("长", 33) + `"}`, "INVALID", "nickname"},
+		{"ProfileLongAddress", "PUT", "/api/v1/profile", `{"address":"` + strings.Repeat("长", 101) + `"}`, "INVALID", "address"},
 		{"PhoneForeignCode", "POST", "/api/v1/phone", `{"code":"nonsense"}`, "INVALID", "code"},
 		{"PreferencesWrongType", "PUT", "/api/v1/preferences", `{"marketing":"no"}`, "INVALID", "marketing"},
 		{"CheckinWithABody", "POST", "/api/v1/checkins", `{"day":"2026-11-22"}`, "INVALID", "day"},

@@ -117,5 +117,22 @@ func (w *world) imports() {
 	require.Contains(w.t, w.admin(200, "GET", "/orders/imports/"+id+"/report", nil).Raw, "3,jd,F2,失败,amount,")
 	w.refused(w.admin(404, "GET", "/orders/imports/999", nil), 404, "NOT_FOUND")
 	w.refused(w.admin(400, "POST", "/orders/imports", object{"name": "f", "data": "!"}), 400, "INVALID")
+
+	body["data"] = base64.StdEncoding.EncodeToString([]byte("phone,name\n13812345678,张三\n123,李四\n"))
+	made = w.admin(201, "POST", "/customers/imports", body).Body
+	id, _ = made["id"].(string)
+	w.Advance(0)
+	done = w.admin(200, "GET", "/customers/imports/"+id, nil).Body
+	require.Equal(w.t, []any{"done", 1.0, 1.0}, []any{done["state"], done["new"], done["failed"]})
+	require.Len(w.t, w.admin(200, "GET", "/customers/imports", nil).items(), 1)
+	require.Contains(w.t, w.admin(200, "GET", "/customers/imports/"+id+"/report", nil).Raw, "2,138****5678,新增,")
+	w.refused(w.admin(404, "GET", "/orders/imports/"+id, nil), 404, "NOT_FOUND")
+	body["levels"] = object{"V3": "999"}
+	w.refused(w.admin(400, "POST", "/customers/imports", body), 400, "INVALID")
+	one := w.admin(200, "GET", "/customers?matched=no", nil).items()[0]
+	require.Equal(w.t, []any{"138****5678", "张三"}, []any{one["phone"], one["name"]})
+	require.Empty(w.t, w.admin(200, "GET", "/customers?matched=yes", nil).items())
+	w.admin(204, "DELETE", "/customers/"+one["id"].(string), nil)
+	w.refused(w.admin(404, "DELETE", "/customers/"+one["id"].(string), nil), 404, "NOT_FOUND")
 	require.Equal(w.t, "done", w.admin(200, "GET", "/works/"+job, nil).Body["state"])
 }

@@ -131,6 +131,23 @@ func TestPrivacy(t *testing.T) {
 		require.Zero(t, w.Count(&model.Member{}, "phone_sealed LIKE ?", "%13612345678%"))
 	})
 
+	t.Run("AnAddressIsSeenByHimselfAndInTheExportOnly", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p, id := w.Member("resident")
+		require.Equal(t, 200, w.as(p, "PUT", "/profile", object{"address": " 和平路七号 "}).Status)
+		require.Equal(t, "和平路七号", w.as(p, "GET", "/me", nil).Body["member"].(object)["address"])
+		at := "/members/" + str(id)
+		for _, path := range []string{"/members", at, at + "/events", "/audits"} {
+			require.NotContains(t, w.admin(200, "GET", path, nil).Raw, "和平路", path)
+		}
+		require.Equal(t, "和平路七号", w.admin(200, "GET", at+"/export", nil).Body["address"])
+		require.Zero(t, w.Count(&model.IdempotencyKey{}, "answer LIKE ?", "%和平路%"))
+		require.Zero(t, w.Count(&model.Member{}, "address_sealed LIKE ?", "%和平路%"))
+		require.Equal(t, 200, w.as(p, "PUT", "/profile", object{"address": ""}).Status)
+		require.Empty(t, w.as(p, "GET", "/me", nil).Body["member"].(object)["address"])
+	})
+
 	t.Run("ANewerPrivacyTextIsSaid", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t, func(c *config.Config) { c.PrivacyVersion = "2" })

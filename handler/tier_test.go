@@ -25,10 +25,25 @@ func (w *world) tiers(id int64) {
 	require.EqualValues(w.t, 10, w.Points(id)-had, "the gift of the tier")
 	w.refused(w.admin(404, "GET", "/members/999/tiers", nil), 404, "NOT_FOUND")
 
+	at := "/members/" + str(id) + "/tier"
+	set := w.admin(200, "PUT", at, object{"tier_id": tiers[1].(object)["id"], "reason": "天猫 V3", "until": "2027-01-01T00:00:00+08:00"}).Body
+	require.Equal(w.t, []any{"白金", "天猫 V3", nil}, []any{set["tier"], set["reason"], set["ended_at"]})
+	require.Equal(w.t, set, w.admin(200, "GET", at+"-holds", nil).items()[0])
+	require.Equal(w.t, []any{"白金", "operator"}, tierNow(w, id))
+	require.NotNil(w.t, w.admin(200, "DELETE", at, nil).Body["ended_at"])
+	require.Equal(w.t, []any{"黄金", "operator"}, tierNow(w, id))
+	w.refused(w.admin(409, "DELETE", at, nil), 409, "CONFLICT")
+
 	w.id("/rules", object{"code": "grow", "name": "成长", "trigger": "checkin.done", "definition": object{
 		"grants": []object{{"kind": "fixed", "account": "growth", "amount": 10}},
 	}})
 	pace := w.admin(200, "POST", "/tiers/simulate", object{"acts": []object{{"event": "checkin.done", "times": 10}}}).Body
 	require.EqualValues(w.t, 100, pace["per_month"])
 	require.Equal(w.t, []any{object{"name": "黄金", "month": 1.0}, object{"name": "白金", "month": 3.0}}, pace["tiers"])
+}
+
+func tierNow(w *world, id int64) []any {
+	w.t.Helper()
+	now := w.admin(200, "GET", "/members/"+str(id)+"/tiers", nil).items()[0]
+	return []any{now["tier"], now["cause"]}
 }

@@ -41,6 +41,7 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "webhook", Work: a.Webhooks.Work, Due: a.Webhooks.Due, Workers: 8},
 		{Name: "verify", Cron: "30 3 * * *", Run: a.VerifyNightly},
 		{Name: "order-claims", Cron: "20 0 * * *", Run: a.LapseClaims},
+		{Name: "customers", Cron: "40 0 * * *", Run: a.Customers.Match},
 		{Name: "retention", Cron: "10 4 * * *", Run: a.Forget},
 	}
 }

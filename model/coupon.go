@@ -14,6 +14,7 @@ type Coupon struct {
 	PercentOff   int        `gorm:"not null;default:0"` // discount: 5 = 5 % less, 9.5折
 	PayFen       int64      `gorm:"not null;default:0"` // exchange: the holder pays this for Quantity pieces; 0 = free
 	Quantity     int        `gorm:"not null;default:1"` // exchange, free_item: pieces
+	Stackable    bool       `gorm:"not null"`           // beside other coupons in one order; else an order takes one (PLAYBOOKS H14)
 	Products     JSON       `gorm:"not null"`           // what it is for: list of product codes; empty = any
 	Categories   JSON       `gorm:"not null"`
 	Text         string     `gorm:"size:255;not null;default:''"` // for the member: where and how

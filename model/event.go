@@ -26,6 +26,7 @@ const (
 	EventNickname        = "profile.nickname" // a member said it for the first time
 	EventGender          = "profile.gender"
 	EventBirthday        = "profile.birthday"
+	EventAddress         = "profile.address"
 	EventBirthdayChanged = "profile.birthday_changed"
 	EventPhone           = "profile.phone"
 	EventMessage         = "message.received"

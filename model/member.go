@@ -5,30 +5,32 @@ import "time"
 // Member is a person, made at first contact: a follower, a member (JoinedAt is set), or both. Written by app/member.
 // Its row is the lock of every decision about the person: version is bumped first.
 type Member struct {
-	ID           int64      `gorm:"primaryKey"`
-	Version      int64      `gorm:"not null;default:0"`
-	No           string     `gorm:"size:32;not null;uniqueIndex"` // what people see; survives erasure
-	JoinedAt     *time.Time `gorm:"precision:6"`
-	MergedInto   *int64     `gorm:"index"` // set on the loser of a merge
-	MergedAt     *time.Time `gorm:"precision:6"`
-	Nickname     string     `gorm:"size:64;not null;default:''"`
-	Gender       string     `gorm:"size:8;not null;default:''"` // male | female | ""
-	Birthday     Day        `gorm:"size:10;not null;default:''"`
-	BirthdayAt   *time.Time `gorm:"precision:6"`                       // last change: once in 365 days
-	PhoneSealed  string     `gorm:"size:255;not null;default:''"`      // encrypted
-	PhoneIndex   string     `gorm:"size:64;not null;default:'';index"` // blind index of the number
-	Lang         string     `gorm:"size:8;not null;default:'zh-CN'"`
-	FirstChannel int64      `gorm:"not null;default:0"` // channel code of the first touch; 0 = none
-	LastChannel  int64      `gorm:"not null;default:0"`
-	OptedOutAt   *time.Time `gorm:"precision:6"`                 // no marketing since then
-	LocationOK   bool       `gorm:"not null;default:false"`      // consent to keep positions
-	PrivacyRead  string     `gorm:"size:32;not null;default:''"` // version of the privacy text that he accepted last
-	LeftAt       *time.Time `gorm:"precision:6;index"`           // a follower who never registered follows nothing since: he is erased some hours later
-	ErasedAt     *time.Time `gorm:"precision:6"`                 // nothing says any more who he was; what he held stays under No
-	Former       bool       `gorm:"not null;default:false"`      // somebody with his openid or unionid was erased: he is no newcomer
-	TokenVersion int64      `gorm:"not null;default:0"`
-	CreatedAt    time.Time  `gorm:"not null;precision:6"`
-	ActiveAt     time.Time  `gorm:"not null;precision:6"` // last thing the person did
+	ID          int64      `gorm:"primaryKey"`
+	Version     int64      `gorm:"not null;default:0"`
+	No          string     `gorm:"size:32;not null;uniqueIndex"` // what people see; survives erasure
+	JoinedAt    *time.Time `gorm:"precision:6"`
+	MergedInto  *int64     `gorm:"index"` // set on the loser of a merge
+	MergedAt    *time.Time `gorm:"precision:6"`
+	Nickname    string     `gorm:"size:64;not null;default:''"`
+	Gender      string     `gorm:"size:8;not null;default:''"` // male | female | ""
+	Birthday    Day        `gorm:"size:10;not null;default:''"`
+	BirthdayAt  *time.Time `gorm:"precision:6"`                       // last change: once in 365 days
+	PhoneSealed string     `gorm:"size:255;not null;default:''"`      // encrypted
+	PhoneIndex  string     `gorm:"size:64;not null;default:'';index"` // blind index of the number
+	// AddressSealed is where he lives, in his own words, encrypted: only he sees it, and who may export what is kept of him.
+	AddressSealed string     `gorm:"size:1024;not null;default:''"`
+	Lang          string     `gorm:"size:8;not null;default:'zh-CN'"`
+	FirstChannel  int64      `gorm:"not null;default:0"` // channel code of the first touch; 0 = none
+	LastChannel   int64      `gorm:"not null;default:0"`
+	OptedOutAt    *time.Time `gorm:"precision:6"`                 // no marketing since then
+	LocationOK    bool       `gorm:"not null;default:false"`      // consent to keep positions
+	PrivacyRead   string     `gorm:"size:32;not null;default:''"` // version of the privacy text that he accepted last
+	LeftAt        *time.Time `gorm:"precision:6;index"`           // a follower who never registered follows nothing since: he is erased some hours later
+	ErasedAt      *time.Time `gorm:"precision:6"`                 // nothing says any more who he was; what he held stays under No
+	Former        bool       `gorm:"not null;default:false"`      // somebody with his openid or unionid was erased: he is no newcomer
+	TokenVersion  int64      `gorm:"not null;default:0"`
+	CreatedAt     time.Time  `gorm:"not null;precision:6"`
+	ActiveAt      time.Time  `gorm:"not null;precision:6"` // last thing the person did
 }
 
 // Joined reports whether the person has registered.
@@ -96,6 +98,14 @@ type Position struct {
 	Lat      float64   `gorm:"not null"`
 	Lng      float64   `gorm:"not null"`
 	At       time.Time `gorm:"not null;precision:6"`
+}
+
+// MemberChange says that under which sets some members stand may have changed: their tags, their tier, what is known of them. Who keeps sets
+// in memory reads it and looks at the members anew. Kept for an hour. Written by app/member.
+type MemberChange struct {
+	ID      int64     `gorm:"primaryKey"`
+	Members string    `gorm:"type:text;not null"`   // ids, with commas between them
+	At      time.Time `gorm:"not null;precision:6"` // real time
 }
 
 // BirthdayUse is the birthday for which a member was rewarded in a year: no other one is celebrated in it. Written by app/member.

@@ -116,34 +116,3 @@ type OrderSettings struct {
 	Platforms    JSON      `gorm:"not null"` // that may be claimed: a list
 	UpdatedAt    time.Time `gorm:"not null;precision:6"`
 }
-
-// OrderImport is a file of orders. Written by app/order.
-type OrderImport struct {
-	ID        int64     `gorm:"primaryKey"`
-	WorkID    int64     `gorm:"not null;default:0;index"` // the long job; 0: the file is being read
-	Name      string    `gorm:"size:200;not null"`
-	Lines     int64     `gorm:"not null"`
-	Bad       int64     `gorm:"not null"` // lines that could not be read
-	Actor     string    `gorm:"size:64;not null"`
-	CreatedAt time.Time `gorm:"not null;precision:6"`
-}
-
-// OrderImportLine is one line of it. Written by app/order.
-type OrderImportLine struct {
-	ImportID int64  `gorm:"primaryKey;autoIncrement:false"`
-	Line     int64  `gorm:"primaryKey;autoIncrement:false"` // of the file, its head being 1
-	Platform string `gorm:"size:64;not null"`
-	No       string `gorm:"size:128;not null"`
-	State    string `gorm:"size:8;not null"`
-	Error    JSON   `gorm:"column:error_json;not null"` // the refusal: code, key and facts
-	Push     JSON   `gorm:"column:push_json;not null"`  // what is to be pushed; emptied when that is done
-}
-
-// States of a line.
-const (
-	LinePending = "pending"
-	LineNew     = "new"     // an order that was not there
-	LineChanged = "changed" // one that was there is another now
-	LineSame    = "same"    // nothing new
-	LineFailed  = "failed"
-)

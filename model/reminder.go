@@ -6,17 +6,17 @@ import "time"
 // Written by app/reminder.
 type Reminder struct {
 	ID        int64      `gorm:"primaryKey"`
-	Kind      string     `gorm:"size:16;not null"` // streak | spend | expiring
+	Kind      string     `gorm:"size:16;not null"` // streak | spend | expiring | coupon
 	Name      string     `gorm:"size:64;not null"`
 	Enabled   bool       `gorm:"not null"`
 	Cron      string     `gorm:"size:64;not null"`
-	Days      int        `gorm:"not null"`          // streak: its length up to yesterday, at least; expiring: how far ahead
+	Days      int        `gorm:"not null"`          // streak: its length up to yesterday, at least; expiring, coupon: how far ahead
 	Account   string     `gorm:"size:32;not null"`  // spend, expiring
 	AtLeast   int64      `gorm:"not null"`          // spend: of the account
 	Condition JSON       `gorm:"not null"`          // spend: whom; empty = everybody
 	Message   JSON       `gorm:"not null"`          // reach.Message
 	NextAt    *time.Time `gorm:"precision:6;index"` // nil = off
-	Covered   Day        `gorm:"size:10;not null"`  // expiring: what ends up to this day was announced
+	Covered   Day        `gorm:"size:10;not null"`  // expiring, coupon: what ends up to this day was announced
 	CreatedAt time.Time  `gorm:"not null;precision:6"`
 	UpdatedAt time.Time  `gorm:"not null;precision:6;autoUpdateTime:false"`
 }
@@ -25,5 +25,6 @@ type Reminder struct {
 const (
 	ReminderStreak   = "streak"   // a streak of check-ins is about to be lost
 	ReminderSpend    = "spend"    // there is something to spend
-	ReminderExpiring = "expiring" // something is about to expire
+	ReminderExpiring = "expiring" // something in an account is about to expire
+	ReminderCoupon   = "coupon"   // a coupon is
 )

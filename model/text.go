@@ -10,3 +10,17 @@ func Cut(s string, n int) string {
 	}
 	return s
 }
+
+// OrderNo is the number of an order as it is kept (PLAYBOOKS H9): full-width to half-width, without spaces around it, upper case.
+func OrderNo(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r >= '！' && r <= '～':
+			return r - '！' + '!'
+		case r == '\u3000':
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.ToUpper(strings.TrimSpace(s))
+}

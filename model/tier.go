@@ -37,7 +37,7 @@ type MemberTier struct {
 	FromAt    time.Time  `gorm:"not null;precision:6;index:ix_member_tier,priority:2"`
 	UntilAt   *time.Time `gorm:"precision:6"`
 	EventID   int64      `gorm:"not null;default:0"` // that lifted or lowered him; it stands at the tier before
-	Cause     string     `gorm:"size:12;not null"`   // joined | change | review | settings | merge
+	Cause     string     `gorm:"size:12;not null"`   // joined | change | review | settings | operator
 	ReviewAt  *time.Time `gorm:"precision:6;index"`  // when it is looked at whether he keeps it; nil = never
 	NoticedAt *time.Time `gorm:"precision:6"`        // he was told that he would not
 }
@@ -48,7 +48,23 @@ const (
 	TierByChange   = "change"
 	TierByReview   = "review"
 	TierBySettings = "settings"
+	TierByOperator = "operator" // a TierHold began or ended
 )
+
+// TierHold is a tier that an operator set by hand: until it ends, the member is in it or in a higher one, whatever he earned. For somebody
+// who has yet to register it waits. Written by app/tier.
+type TierHold struct {
+	ID       int64      `gorm:"primaryKey"`
+	MemberID int64      `gorm:"not null;uniqueIndex:uq_tier_hold,priority:1"`
+	Open     *bool      `gorm:"uniqueIndex:uq_tier_hold,priority:2"` // true in the one that counts; nil in those that ended
+	TierID   int64      `gorm:"not null"`
+	UntilAt  *time.Time `gorm:"precision:6;index"` // it ends by itself; nil = only by an operator
+	Reason   string     `gorm:"size:255;not null"`
+	Actor    string     `gorm:"size:64;not null"`
+	At       time.Time  `gorm:"not null;precision:6"`
+	EndedAt  *time.Time `gorm:"precision:6"`
+	EndedBy  string     `gorm:"size:64;not null;default:''"` // the actor; "" = by itself, or by a merge
+}
 
 // TierGift is a gift of a tier that a member got, once in his life. Written by app/tier.
 type TierGift struct {

@@ -71,7 +71,7 @@ func TestP14NewcomerPack(t *testing.T) {
 	}
 }
 
-// pack is the practice of P14 #5, #6, #8 and #9: the newcomer pack is used up over three purchases, and their points buy a gift. The best
+// pack is the practice of P14 #4, #5, #6, #8 and #9: the newcomer pack is used up over three purchases, and their points buy a gift. The best
 // coupon for a basket is a question of prices.
 type pack struct {
 	off    []int64 // fen
@@ -121,7 +121,13 @@ func (p pack) play(t *testing.T) {
 		}
 		require.Len(t, coupons, len(p.off))
 		for i, fen := range p.bills {
-			require.NoError(t, s.use(coupons[fmt.Sprint("c", i)].Code, m.ID+fmt.Sprint(i)))
+			code := coupons[fmt.Sprint("c", i)].Code
+			if i > 0 { // 4
+				two := refusal(t, s.use(code, m.ID+fmt.Sprint(i-1)))
+				require.Equal(t, "COUPON_NOT_STACKABLE", two.Code)
+				require.Equal(t, coupons[fmt.Sprint("c", i-1)].Code, two.Details["code"])
+			}
+			require.NoError(t, s.use(code, m.ID+fmt.Sprint(i)))
 			s.pays(key, m, m.ID+fmt.Sprint(i), fen)
 			total += fen / 100
 		}

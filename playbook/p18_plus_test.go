@@ -34,10 +34,9 @@ func TestP18Plus(t *testing.T) {
 
 func (p plus) play(t *testing.T) {
 	s := open(t, "2026-11-23 09:00:00")
-	for kind, n := range map[string]int64{"profile.nickname": p.nickname, "profile.phone": p.phone, "profile.birthday": p.birthday, "profile.gender": p.gender} {
+	for kind, n := range map[string]int64{"profile.nickname": p.nickname, "profile.phone": p.phone, "profile.birthday": p.birthday, "profile.gender": p.gender, "profile.address": p.address} {
 		s.rule(kind, kind, obj{"grants": []obj{gives("growth", n)}})
 	}
-	s.rule("address", "behavior.address", obj{"grants": []obj{gives("growth", p.address)}, "caps": []obj{{"period": "lifetime", "times": 1}}})
 	s.rule("orders", "order.paid", obj{"grants": []obj{{"kind": "per_yuan", "account": "points", "amount": 1}, {"kind": "per_yuan", "account": "growth", "amount": 1}}})
 	tag := s.tag("价值", "PLUS")
 	s.rule("plus", "order.paid", obj{"condition": holds(tag), "grants": []obj{{"kind": "multiply", "account": "points", "factor": p.times}}})
@@ -46,18 +45,16 @@ func (p plus) play(t *testing.T) {
 
 	// 1
 	fill(obj{"nickname": "小林", "gender": "female"})
-	fill(obj{"birthday": "1998-11-30"})
+	fill(obj{"birthday": "1998-11-30", "address": "北京市大兴区科创十一街18号"})
 	var code struct{ Code string }
 	s.control("POST", "/users/"+m.ID+"/phone", obj{"account": "mp", "number": "13800000001"}, &code)
 	require.NoError(t, m.API(t.Context(), "POST", "/phone", obj{"code": code.Code}, nil))
-	s.behave(key, m, "address", "address-1", "2026-11-23 09:00:00", nil)
 	growth := p.nickname + p.phone + p.birthday + p.gender + p.address
 	require.Equal(t, growth, s.accounts(m)["growth"])
-	for _, in := range []obj{{"nickname": "", "gender": ""}, {"nickname": "小木", "gender": "male"}} {
+	for _, in := range []obj{{"nickname": "", "gender": "", "address": ""}, {"nickname": "小木", "gender": "male", "address": "北京市通州区"}} {
 		s.advance("1h")
 		fill(in)
 	}
-	s.behave(key, m, "address", "address-2", "2026-11-23 10:00:00", nil)
 	require.Equal(t, growth, s.accounts(m)["growth"], "emptying a field and filling it again adds nothing")
 
 	// 2

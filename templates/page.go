@@ -7,39 +7,63 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 )
 
-// pages is language → page → its template: the page with every layout and partial.
-var pages = must(parsePages(files))
+// bases are the layouts and partials of each language; pages is what was parsed of them so far, by page and language: all pages at once would
+// be some tens of megabytes.
+var (
+	bases = map[string]func() (*template.Template, error){}
+	pages sync.Map // pageKey → func() (*template.Template, error)
+)
 
-// parsePages gives each page its own set, so that every page may define "content".
-// Templates are named by their path without .html: "page/docs", "layout/plain", "partial/error".
-func parsePages(fsys fs.FS) (map[string]map[string]*template.Template, error) {
-	all := map[string]map[string]*template.Template{}
+func init() {
 	for _, lang := range Languages() {
-		base := template.New("").Funcs(funcs(lang)).Option("missingkey=error")
-		for _, dir := range []string{"layout", "partial"} {
-			if err := parseDir(fsys, dir, func(name, text string) error {
-				_, err := base.New(name).Parse(text)
-				return err
-			}); err != nil {
-				return nil, err
-			}
-		}
-		all[lang] = map[string]*template.Template{}
-		if err := parseDir(fsys, "page", func(name, text string) error {
-			set, err := base.Clone()
-			if err != nil {
-				return err
-			}
-			all[lang][strings.TrimPrefix(name, "page/")], err = set.New(name).Parse(text)
+		bases[lang] = sync.OnceValues(func() (*template.Template, error) { return parseBase(files, lang) })
+	}
+}
+
+type pageKey struct{ name, lang string }
+
+// parseBase reads what every page may use. Templates are named by their path without .html: "layout/plain", "partial/error".
+func parseBase(fsys fs.FS, lang string) (*template.Template, error) {
+	base := template.New("").Funcs(funcs(lang)).Option("missingkey=error")
+	for _, dir := range []string{"layout", "partial"} {
+		if err := parseDir(fsys, dir, func(name, text string) error {
+			_, err := base.New(name).Parse(text)
 			return err
 		}); err != nil {
 			return nil, err
 		}
 	}
-	return all, nil
+	return base, nil
+}
+
+// page is a page in its own set, so that every page may define "content".
+func page(name, lang string) (*template.Template, error) {
+	base := bases[lang]
+	if base == nil {
+		return page(name, Chinese)
+	}
+	once, _ := pages.LoadOrStore(pageKey{name, lang}, sync.OnceValues(func() (*template.Template, error) {
+		text, err := files.ReadFile("page/" + name + ".html")
+		if err != nil {
+			return nil, fmt.Errorf("templates: no page %q", name)
+		}
+		set, err := base()
+		if err == nil {
+			set, err = set.Clone()
+		}
+		if err == nil {
+			set, err = set.New("page/" + name).Parse(string(text))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("templates: page %s: %w", name, err)
+		}
+		return set, nil
+	}))
+	return once.(func() (*template.Template, error))()
 }
 
 func parseDir(fsys fs.FS, dir string, parse func(name, text string) error) error {
@@ -60,19 +84,15 @@ func parseDir(fsys fs.FS, dir string, parse func(name, text string) error) error
 
 // Page writes the page (its path below page/, without .html) in lang. A page that fails writes nothing.
 func Page(w io.Writer, name, lang string, data any) error {
-	set, ok := pages[lang]
-	if !ok {
-		set = pages[Chinese]
-	}
-	page, ok := set[name]
-	if !ok {
-		return fmt.Errorf("templates: no page %q", name)
+	set, err := page(name, lang)
+	if err != nil {
+		return err
 	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, data); err != nil {
+	if err := set.Execute(&b, data); err != nil {
 		return fmt.Errorf("templates: page %s: %w", name, err)
 	}
-	_, err := b.WriteTo(w)
+	_, err = b.WriteTo(w)
 	return err
 }
 

@@ -136,6 +136,22 @@ func TestLang(t *testing.T) {
 	}
 }
 
+// TestEveryPageParses reads them all: they are parsed when they are first asked for.
+func TestEveryPageParses(t *testing.T) {
+	t.Parallel()
+	n := 0
+	require.NoError(t, parseDir(files, "page", func(name, _ string) error {
+		for _, lang := range Languages() {
+			if _, err := page(strings.TrimPrefix(name, "page/"), lang); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	}))
+	require.Greater(t, n, 50)
+}
+
 func TestPage(t *testing.T) {
 	t.Parallel()
 	t.Run("IsWrittenInTheLanguageAndEscapes", func(t *testing.T) {

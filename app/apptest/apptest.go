@@ -69,9 +69,13 @@ func New(t testing.TB, set ...func(*config.Config)) *World {
 	key, err := a.Operators.CreateKey(ctx, operator.Caller{Name: "test", Rights: operator.AllRights()}, "test", []string{operator.ScopeAdmin})
 	require.NoError(t, err)
 	w.Admin = key.Token
+	w.Indexed()
 	t.Cleanup(func() {
 		server.Close()
 		w.HTTP.CloseIdleConnections()
+		if a.DB.Reader(ctx).Exec("SELECT 1").Error == nil { // else the test closed it
+			w.Indexed()
+		}
 		require.NoError(t, a.Close())
 	})
 	return w
@@ -144,6 +148,14 @@ func (w *World) Verified() {
 	w.T.Helper()
 	_, err := w.Verify(w.T.Context(), func(m ledger.Mismatch) { w.T.Errorf("ledger: %v", m) })
 	require.NoError(w.T, err)
+}
+
+// Indexed proves that the sets of members in memory, which follow the changes that siyu notes, are what stands in the tables.
+func (w *World) Indexed() {
+	w.T.Helper()
+	off, err := w.Audience.Audit(context.WithoutCancel(w.T.Context()))
+	require.NoError(w.T, err)
+	require.Empty(w.T, off, "rows of members changed without member.ChangedTx")
 }
 
 // Run does in the background what falls due, as a serving siyu does, until the test ends. Without it only moves of the

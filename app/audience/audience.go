@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -21,16 +22,22 @@ import (
 type Service struct {
 	db         *db.DB
 	clock      clock.Clock
+	zone       clock.Zone
 	conditions *condition.Registry
+	index      *index
+	holders    []Holder
+
+	mu   sync.Mutex // guards what follows
+	sets map[int64]*roaring.Bitmap
 }
 
 // New returns the audiences of a database.
-func New(d *db.DB, c clock.Clock, conditions *condition.Registry) *Service {
-	return &Service{db: d, clock: c, conditions: conditions}
+func New(d *db.DB, c clock.Clock, z clock.Zone, conditions *condition.Registry) *Service {
+	return &Service{db: d, clock: c, zone: z, conditions: conditions, index: &index{db: d, conditions: conditions}, sets: map[int64]*roaring.Bitmap{}}
 }
 
-// Universe is everybody: each person who was not merged into another nor erased, followers who never registered too.
-func (s *Service) Universe(ctx context.Context, tx *gorm.DB) (*roaring.Bitmap, error) {
+// universe is everybody: each person who was not merged into another nor erased, followers who never registered too.
+func (s *Service) universe(ctx context.Context, tx *gorm.DB) (*roaring.Bitmap, error) {
 	rows, err := tx.Statement.ConnPool.QueryContext(ctx, "SELECT id FROM members WHERE merged_into IS NULL AND erased_at IS NULL ORDER BY id")
 	if err != nil {
 		return nil, fmt.Errorf("audience: universe: %w", err)
@@ -55,10 +62,10 @@ func (s *Service) Universe(ctx context.Context, tx *gorm.DB) (*roaring.Bitmap, e
 	return all, nil
 }
 
-// Members are those who meet the condition at the instant, and how many people there are at all. tx is a transaction for a freeze,
-// or a reader for a count.
+// Members are those who meet the condition at the instant, and how many people there are at all, as tx reads it in the tables: for what
+// is decided by it.
 func (s *Service) Members(ctx context.Context, tx *gorm.DB, at time.Time, t condition.Tree) (found *roaring.Bitmap, everybody int64, err error) {
-	all, err := s.Universe(ctx, tx)
+	all, err := s.universe(ctx, tx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -66,21 +73,45 @@ func (s *Service) Members(ctx context.Context, tx *gorm.DB, at time.Time, t cond
 	if t.Empty() {
 		return all, n, nil
 	}
+	ctx = context.WithValue(ctx, callKey{}, &call{found: map[int64]*roaring.Bitmap{}, all: all})
 	found, err = s.conditions.Members(ctx, tx, at, all, t)
 	return found, n, err
 }
 
-// Count is how many meet the condition now. It refuses what condition.Registry.Check refuses.
-func (s *Service) Count(ctx context.Context, t condition.Tree) (int64, error) {
+// Now are those who meet the condition now, and how many people there are at all, by the sets in memory: to be shown. Of what no set
+// can answer, such as what was done in a window, an answer for many people may be a minute old. It refuses what
+// condition.Registry.Check refuses.
+func (s *Service) Now(ctx context.Context, t condition.Tree) (found *roaring.Bitmap, everybody int64, err error) {
 	r := s.db.Reader(ctx)
 	if err := s.conditions.Check(ctx, r, t); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
-	found, _, err := s.Members(ctx, r, s.clock.Now(), t)
+	if err := s.index.refresh(ctx); err != nil {
+		return nil, 0, err
+	}
+	all := s.index.everybody()
+	n := int64(all.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	ctx = context.WithValue(ctx, callKey{}, &call{found: map[int64]*roaring.Bitmap{}, all: all, sets: s.index})
+	found, err = s.conditions.MembersIn(ctx, r, s.clock.Now(), all, t, s.index)
+	return found, n, err
+}
+
+// Count is how many meet the condition: see Now.
+func (s *Service) Count(ctx context.Context, t condition.Tree) (int64, error) {
+	found, _, err := s.Now(ctx, t)
 	if err != nil {
 		return 0, err
 	}
 	return int64(found.GetCardinality()), nil //nolint:gosec // ids fit 32 bits
+}
+
+// Audit says in what the sets in memory, followed by the changes, differ from the tables: nothing, unless somebody changed rows without
+// member.ChangedTx.
+func (s *Service) Audit(ctx context.Context) ([]string, error) {
+	if err := s.index.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return s.index.audit(ctx)
 }
 
 // Sample are n people of a set, spread over it.

@@ -29,7 +29,7 @@ func (s *Service) Preview(ctx context.Context, lang string, in Input) (*Preview,
 	if err := s.check(ctx, r, &in); err != nil {
 		return nil, err
 	}
-	found, everybody, err := s.audience.Members(ctx, r, s.clock.Now(), in.Condition)
+	found, everybody, err := s.audience.Now(ctx, in.Condition)
 	if err != nil {
 		return nil, wrap("preview", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/media"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
@@ -72,6 +73,9 @@ func (s *Service) VisitTx(ctx context.Context, tx *gorm.DB, memberID int64, c *m
 	if err != nil {
 		return fmt.Errorf("channel: touch: %w", err)
 	}
+	if err := member.ChangedTx(tx, memberID); err != nil {
+		return err
+	}
 	if c.TagID == 0 {
 		return nil
 	}
@@ -93,56 +97,6 @@ func (s *Service) Follow(_ context.Context, tx *gorm.DB, ev *model.Event) ([]eve
 	return nil, tx.Create(&model.ChannelVisit{
 		ChannelID: data.ChannelID, MemberID: ev.MemberID, Kind: model.VisitRegistered, EventID: ev.ID, At: ev.OccurredAt,
 	}).Error
-}
-
-// View is a code with its counts.
-type View struct {
-	model.ChannelCode
-	New        int64 `json:"new"`
-	Returning  int64 `json:"returning"`
-	Scans      int64 `json:"scans"`
-	Registered int64 `json:"registered"`
-}
-
-// List lists the codes with what came by them.
-func (s *Service) List(ctx context.Context) ([]View, error) {
-	tx := s.db.Reader(ctx)
-	var codes []model.ChannelCode
-	if err := tx.Order("id").Find(&codes).Error; err != nil {
-		return nil, err
-	}
-	var counts []struct {
-		ChannelID int64
-		Kind      string
-		N         int64
-	}
-	err := tx.Model(&model.ChannelVisit{}).Select("channel_id, kind, COUNT(*) AS n").Group("channel_id, kind").Scan(&counts).Error
-	if err != nil {
-		return nil, err
-	}
-	views := make([]View, len(codes))
-	byID := map[int64]*View{}
-	for i, c := range codes {
-		views[i] = View{ChannelCode: c}
-		byID[c.ID] = &views[i]
-	}
-	for _, c := range counts {
-		v := byID[c.ChannelID]
-		if v == nil {
-			continue
-		}
-		switch c.Kind {
-		case model.VisitNew:
-			v.New = c.N
-		case model.VisitReturning:
-			v.Returning = c.N
-		case model.VisitScan:
-			v.Scans = c.N
-		case model.VisitRegistered:
-			v.Registered = c.N
-		}
-	}
-	return views, nil
 }
 
 // scene is what WeChat allows in a scene string, less what would need escaping.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/channel"
+	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
@@ -218,4 +219,36 @@ func TestSave(t *testing.T) {
 	}
 	_, err = w.Channels.Save(t.Context(), model.ChannelCode{ID: 999, Name: "shop"})
 	require.Equal(t, errs.NotFound, errs.CodeOf(err))
+}
+
+// TestDays holds the figures of each day against a code's visits, on both sides of midnight in the programme's zone.
+func TestDays(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t) // starts on 2026-11-23 at 09:00 in Shanghai
+	a, b := w.Person("a"), w.Person("b")
+	w.Act(a, "follow", map[string]any{"scene": "poster"})
+	w.Settle()
+	register(w, a)
+	w.Advance(15*time.Hour - time.Second) // the last second of the day
+	w.Act(b, "follow", map[string]any{"scene": "poster"})
+	w.Settle()
+	w.Advance(time.Second)
+	w.Act(b, "scan", map[string]any{"scene": "poster"})
+	w.Act(a, "unfollow", nil)
+	w.Settle()
+	w.Act(a, "follow", map[string]any{"scene": "poster"})
+	w.Settle()
+	code := view(w, "poster")
+	days, err := w.Channels.Days(t.Context(), clock.Shanghai, code.ID, "2026-11-22", "2026-11-24")
+	require.NoError(t, err)
+	require.Equal(t, []channel.DayVisits{
+		{Day: "2026-11-22"},
+		{Day: "2026-11-23", Visits: channel.Visits{New: 2, Registered: 1}},
+		{Day: "2026-11-24", Visits: channel.Visits{Returning: 1, Scans: 1}},
+	}, days)
+	require.Equal(t, channel.Visits{New: 2, Returning: 1, Scans: 1, Registered: 1}, code.Visits)
+	for _, to := range []model.Day{"2026-11-21", "2027-11-24"} {
+		_, err = w.Channels.Days(t.Context(), clock.Shanghai, code.ID, "2026-11-22", to)
+		require.Equal(t, errs.Invalid, errs.CodeOf(err))
+	}
 }

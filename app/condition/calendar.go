@@ -138,7 +138,7 @@ func (a calendarArgs) days(today model.Day) iter.Seq[model.Day] {
 
 // Calendar is the leaf "calendar": weekdays, days of the month, dates and a time of day, at the moment in question, in the zone.
 func Calendar(z clock.Zone) Leaf {
-	args := remember(readCalendar)
+	args := Remember(readCalendar)
 	return Leaf{
 		Name: "calendar",
 		Check: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) error {
@@ -146,7 +146,7 @@ func Calendar(z clock.Zone) Leaf {
 			return err
 		},
 		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
-			a, err := args.of(raw)
+			a, err := args(raw)
 			if err != nil {
 				return Verdict{}, err
 			}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -36,6 +37,8 @@ type Leaf struct {
 	// Members are those for whom it holds at the instant. universe holds the ids asked about: an answer may be restricted to
 	// them or not. Neither side changes the other's bitmap, so an owner may return a cached one.
 	Members func(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, args json.RawMessage) (*roaring.Bitmap, error)
+	// Index lets an owner of sets in memory answer the leaf; nil: only Members can.
+	Index *Index
 	// Sentence says the fact to an operator, as a clause without a full stop.
 	Sentence func(ctx context.Context, tx *gorm.DB, lang string, args json.RawMessage) (string, error)
 	// Triggers are the kinds of events after which the verdict may change; "*" is any. Nil: no event changes it.
@@ -49,7 +52,8 @@ type Subject struct {
 	Event    *model.Event   // the event at hand; nil if there is none
 	Cache    map[string]any // for leaves that read the same rows: lives as long as the subject, which is one instant
 
-	data map[string]any // see Data
+	data  map[string]any // see Data
+	lower *string        // see text
 }
 
 // Data are the DataFields of the event at hand, read once: nobody changes them.
@@ -58,6 +62,16 @@ func (s *Subject) Data() map[string]any {
 		s.data = DataFields(s.Event.Data)
 	}
 	return s.data
+}
+
+// text is what the person wrote, in lower case.
+func (s *Subject) text() string {
+	if s.lower == nil {
+		text, _ := s.Data()[TextField].(string)
+		text = strings.ToLower(text)
+		s.lower = &text
+	}
+	return *s.lower
 }
 
 // Verdict is whether a fact holds. Without new facts it stays as it is at every instant of [At, FlipsAt).

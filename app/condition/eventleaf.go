@@ -17,6 +17,9 @@ import (
 // TextField is the field of a model.EventMessage's Data that holds the text the person wrote.
 const TextField = "content"
 
+// AccountField is the field that names the account to which the person wrote.
+const AccountField = "account"
+
 const (
 	maxWords   = 50
 	maxWordLen = 64 // characters
@@ -24,13 +27,34 @@ const (
 
 type textArgs struct {
 	ContainsAny []string `json:"contains_any"`
+	EqualsAny   []string `json:"equals_any"`
 	Excludes    []string `json:"excludes"`
+	Account     string   `json:"account"` // written to this account; "" = to any
+
+	contains, equals, excludes []string // in lower case
 }
 
-// eventText holds if the text message contains one of contains_any and none of excludes, in any letter case (PLAYBOOKS P01-B).
+// sawNoWord is what most rules see in most messages.
+var sawNoWord = map[string]string{"found": "", "excluded_by": ""}
+
+func readText(raw json.RawMessage) (a textArgs, err error) {
+	err = DecodeArgs(raw, &a)
+	lower := func(words []string) []string {
+		out := make([]string, len(words))
+		for i, w := range words {
+			out[i] = strings.ToLower(w)
+		}
+		return out
+	}
+	a.contains, a.excludes, a.equals = lower(a.ContainsAny), lower(a.Excludes), lower(a.EqualsAny)
+	return a, err
+}
+
+// eventText holds if the text message contains one of contains_any, or is one of equals_any, and contains none of excludes, in any letter
+// case (PLAYBOOKS P01-B).
 // Its trace shows the words of the rule that were found, never the text.
 func eventText() Leaf {
-	args := remember(func(raw json.RawMessage) (a textArgs, err error) { return a, DecodeArgs(raw, &a) })
+	args := Remember(readText)
 	return Leaf{
 		Name:        "event.text",
 		EventScoped: true,
@@ -39,24 +63,39 @@ func eventText() Leaf {
 			if err := DecodeArgs(raw, &a); err != nil {
 				return err
 			}
-			if len(a.ContainsAny) == 0 {
+			if len(a.ContainsAny)+len(a.EqualsAny) == 0 {
 				return errs.Field("contains_any", "condition.arg_required")
 			}
 			if err := checkWords("contains_any", a.ContainsAny); err != nil {
 				return err
 			}
+			if err := checkWords("equals_any", a.EqualsAny); err != nil {
+				return err
+			}
+			if len(a.Account) > maxWordLen {
+				return errs.Field("account", "condition.arg_word", "limit", maxWordLen)
+			}
 			return checkWords("excludes", a.Excludes)
 		},
 		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
-			a, err := args.of(raw)
+			a, err := args(raw)
 			if err != nil {
 				return Verdict{}, err
 			}
 			if s.Event.Kind != model.EventMessage {
 				return Verdict{}, nil
 			}
-			text, _ := s.Data()[TextField].(string)
-			found, excluded := firstWord(text, a.ContainsAny), firstWord(text, a.Excludes)
+			if account, _ := s.Data()[AccountField].(string); a.Account != "" && account != a.Account {
+				return Verdict{}, nil
+			}
+			text := s.text()
+			found, excluded := firstWord(text, a.contains, a.ContainsAny), firstWord(text, a.excludes, a.Excludes)
+			if i := slices.IndexFunc(a.equals, func(w string) bool { return strings.TrimSpace(text) == strings.TrimSpace(w) }); found == "" && i >= 0 {
+				found = a.EqualsAny[i]
+			}
+			if found == "" && excluded == "" {
+				return Verdict{Saw: sawNoWord}, nil
+			}
 			return Verdict{Holds: found != "" && excluded == "", Saw: map[string]string{"found": found, "excluded_by": excluded}}, nil
 		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
@@ -64,12 +103,21 @@ func eventText() Leaf {
 			if err := DecodeArgs(raw, &a); err != nil {
 				return "", err
 			}
-			if len(a.Excludes) == 0 {
-				return templates.T(lang, "condition.text", map[string]any{"words": quoteAll(lang, a.ContainsAny)}), nil
+			var says []string
+			for key, words := range map[string][]string{"condition.text": a.ContainsAny, "condition.text_equals": a.EqualsAny} {
+				if len(words) > 0 {
+					says = append(says, templates.T(lang, key, map[string]any{"words": quoteAll(lang, words)}))
+				}
 			}
-			return templates.T(lang, "condition.text_excluding", map[string]any{
-				"words": quoteAll(lang, a.ContainsAny), "excludes": quoteAll(lang, a.Excludes),
-			}), nil
+			slices.Sort(says)
+			sentence := strings.Join(says, " "+templates.T(lang, "condition.or", nil)+" ")
+			if len(a.Excludes) > 0 {
+				sentence += templates.T(lang, "condition.text_excluding", map[string]any{"excludes": quoteAll(lang, a.Excludes)})
+			}
+			if a.Account != "" {
+				sentence += templates.T(lang, "condition.text_account", map[string]any{"account": a.Account})
+			}
+			return sentence, nil
 		},
 		Triggers: func(json.RawMessage) []string { return []string{model.EventMessage} },
 	}
@@ -87,14 +135,12 @@ func checkWords(field string, words []string) error {
 	return nil
 }
 
-// firstWord is the first of words that the text contains; "" if none.
-func firstWord(text string, words []string) string {
-	text = strings.ToLower(text)
-	i := slices.IndexFunc(words, func(w string) bool { return strings.Contains(text, strings.ToLower(w)) })
-	if i < 0 {
-		return ""
+// firstWord is the first of words, which lower has in lower case, that the text contains; "" if none.
+func firstWord(text string, lower, words []string) string {
+	if i := slices.IndexFunc(lower, func(w string) bool { return strings.Contains(text, w) }); i >= 0 {
+		return words[i]
 	}
-	return words[i]
+	return ""
 }
 
 // quoteAll is 「a」 或 「b」.
@@ -123,7 +169,7 @@ func readField(raw json.RawMessage) (a fieldArgs, err error) {
 
 // eventField compares a top-level field of the event's Data, as Matches says.
 func eventField() Leaf {
-	args := remember(readField)
+	args := Remember(readField)
 	return Leaf{
 		Name:        "event.field",
 		EventScoped: true,
@@ -135,7 +181,7 @@ func eventField() Leaf {
 			return a.check()
 		},
 		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
-			a, err := args.of(raw)
+			a, err := args(raw)
 			if err != nil {
 				return Verdict{}, err
 			}
@@ -143,7 +189,7 @@ func eventField() Leaf {
 			return Verdict{Holds: Matches(saw, a.Op, a.values), Saw: saw}, nil
 		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
-			a, err := args.of(raw)
+			a, err := args(raw)
 			if err != nil {
 				return "", err
 			}

@@ -2,6 +2,8 @@ package condition
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +20,10 @@ const AnyEvent = "*"
 // Members are those of universe for whom the tree holds at the instant; the bitmap is the caller's own.
 // A tree with a leaf that needs an event is refused with errs.Field ("condition.event_scoped").
 func (r *Registry) Members(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
+	return r.search(ctx, tx, at, universe, t, nil)
+}
+
+func (r *Registry) search(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, t Tree, sets Sets) (*roaring.Bitmap, error) {
 	err := t.walk(root, func(path string, leaf Tree) error {
 		if r.leaves[leaf.Leaf].EventScoped {
 			return errs.Field(path+".leaf", "condition.event_scoped", "leaf", leaf.Leaf)
@@ -27,46 +33,93 @@ func (r *Registry) Members(ctx context.Context, tx *gorm.DB, at time.Time, unive
 	if err != nil {
 		return nil, err
 	}
-	return r.members(ctx, tx, at, universe, t)
+	return search{r, ctx, tx, at, universe, sets}.members(universe, t)
+}
+
+// search is one walk of Members.
+type search struct {
+	r        *Registry
+	ctx      context.Context // lives as long as one call
+	tx       *gorm.DB
+	at       time.Time
+	universe *roaring.Bitmap
+	sets     Sets // nil: every leaf is asked itself
 }
 
 // members never changes within, which may be the caller's or a partial result, nor what a leaf returned.
-func (r *Registry) members(ctx context.Context, tx *gorm.DB, at time.Time, within *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
+func (s search) members(within *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
 	switch {
 	case t.Leaf != "":
-		l, err := r.leaf(t.Leaf)
+		found, err := s.leaf(within, t)
 		if err != nil {
-			return nil, err
+			err = fmt.Errorf("condition: members of leaf %q: %w", t.Leaf, err)
 		}
-		found, err := l.Members(ctx, tx, at, within, object(t.Args))
-		if err != nil {
-			return nil, fmt.Errorf("condition: members of leaf %q: %w", t.Leaf, err)
-		}
-		return roaring.And(within, found), nil
+		return found, err
 	case t.Not != nil:
-		found, err := r.members(ctx, tx, at, within, *t.Not)
+		found, err := s.members(within, *t.Not)
 		if err != nil {
 			return nil, err
 		}
 		return roaring.AndNot(within, found), nil
 	case t.Any != nil:
-		return r.anyOf(ctx, tx, at, within, t.Any)
+		return s.anyOf(within, t.Any)
+	case len(t.All) == 0:
+		return within.Clone(), nil
 	}
-	found := within.Clone()
+	found := within
 	for _, kid := range t.All {
 		var err error
-		if found, err = r.members(ctx, tx, at, found, kid); err != nil {
+		if found, err = s.members(found, kid); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
+func (s search) leaf(within *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
+	l, err := s.r.leaf(t.Leaf)
+	if err != nil {
+		return nil, err
+	}
+	args := object(t.Args)
+	switch {
+	case s.sets != nil && l.Index != nil:
+		keys, but, err := l.Index.Keys(s.ctx, s.tx, args)
+		if errors.Is(err, ErrNotIndexed) {
+			return s.kept(within, l, args)
+		}
+		if err != nil {
+			return nil, err
+		}
+		found := s.sets.Among(within, l.Name, keys)
+		if but {
+			found = roaring.AndNot(within, found)
+		}
+		return found, nil
+	case s.sets != nil:
+		return s.kept(within, l, args)
+	}
+	found, err := l.Members(s.ctx, s.tx, s.at, within, args)
+	if err != nil {
+		return nil, err
+	}
+	return roaring.And(within, found), nil
+}
+
+// kept is a leaf that no set in memory answers.
+func (s search) kept(within *roaring.Bitmap, l Leaf, args json.RawMessage) (*roaring.Bitmap, error) {
+	found, err := s.sets.Kept(l.Name, args, func() (*roaring.Bitmap, error) { return l.Members(s.ctx, s.tx, s.at, s.universe, args) })
+	if err != nil {
+		return nil, err
+	}
+	return roaring.And(within, found), nil
+}
+
 // anyOf asks each child only about those whom no earlier one found.
-func (r *Registry) anyOf(ctx context.Context, tx *gorm.DB, at time.Time, within *roaring.Bitmap, kids []Tree) (*roaring.Bitmap, error) {
+func (s search) anyOf(within *roaring.Bitmap, kids []Tree) (*roaring.Bitmap, error) {
 	found, rest := roaring.New(), within.Clone()
 	for _, kid := range kids {
-		more, err := r.members(ctx, tx, at, rest, kid)
+		more, err := s.members(rest, kid)
 		if err != nil {
 			return nil, err
 		}

@@ -15,8 +15,9 @@ type memo[T any] struct {
 	seen map[string]T
 }
 
-func remember[T any](read func(json.RawMessage) (T, error)) *memo[T] {
-	return &memo[T]{read: read, seen: map[string]T{}}
+// Remember is read, but args that were read before are not read again. What it gives is shared: nobody changes it.
+func Remember[T any](read func(json.RawMessage) (T, error)) func(json.RawMessage) (T, error) {
+	return (&memo[T]{read: read, seen: map[string]T{}}).of
 }
 
 func (m *memo[T]) of(raw json.RawMessage) (T, error) {

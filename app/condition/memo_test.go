@@ -16,7 +16,7 @@ func TestMemo(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	reads := map[string]int{}
-	m := remember(func(raw json.RawMessage) (string, error) {
+	m := &memo[string]{seen: map[string]string{}, read: func(raw json.RawMessage) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		reads[string(raw)]++
@@ -24,7 +24,7 @@ func TestMemo(t *testing.T) {
 			return "", errors.New("bad")
 		}
 		return "read " + string(raw), nil
-	})
+	}}
 	for range 2 {
 		v, err := m.of(json.RawMessage("a"))
 		require.NoError(t, err)

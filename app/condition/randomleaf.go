@@ -24,7 +24,7 @@ type randomArgs struct {
 // random holds for percent of the members, the same ones each time: those whose hash with the salt is small enough. With one
 // salt, a larger percent contains a smaller one; another salt draws anew. Percent goes to two decimals.
 func random() Leaf {
-	args := remember(decodeRandom)
+	args := Remember(decodeRandom)
 	return Leaf{
 		Name: "random",
 		Check: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) error {
@@ -32,7 +32,7 @@ func random() Leaf {
 			return err
 		},
 		Eval: func(_ context.Context, _ *gorm.DB, s *Subject, raw json.RawMessage) (Verdict, error) {
-			a, err := args.of(raw)
+			a, err := args(raw)
 			if err != nil {
 				return Verdict{}, err
 			}

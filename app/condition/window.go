@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/templates"
 )
 
 // Op is how a leaf compares what it saw with what the operator wrote.
@@ -29,15 +30,15 @@ func CheckCount(op Op) error {
 	return nil
 }
 
-// holds compares a count.
-func (op Op) holds(count, n int) bool {
+// Holds compares a count or a sum.
+func (op Op) Holds(saw, n int64) bool {
 	switch op {
 	case Gte:
-		return count >= n
+		return saw >= n
 	case Lte:
-		return count <= n
+		return saw <= n
 	}
-	return op == Eq && count == n
+	return op == Eq && saw == n
 }
 
 // maxWindowDays bounds a window to ten years.
@@ -62,34 +63,55 @@ func ParseWindow(s string) (time.Duration, error) {
 // instants of [t, t+window); window 0 is for ever. Later events do not count yet, but a known one that time will reach does
 // take part in FlipsAt, which is exact. Saw is the count. times need no order and are not changed.
 func CountWindow(times []time.Time, op Op, n int, window time.Duration, at time.Time) Verdict {
-	type change struct {
-		at time.Time
-		by int
+	list := make([]Amount, len(times))
+	for i, t := range times {
+		list[i] = Amount{t, 1}
 	}
-	count := 0
-	var changes []change
-	for _, t := range times {
+	v := SumWindow(list, op, int64(n), window, at)
+	v.Saw = int(v.Saw.(int64))
+	return v
+}
+
+// Amount is how much something at an instant counts.
+type Amount struct {
+	At time.Time
+	N  int64
+}
+
+// SumWindow is CountWindow of amounts. Saw is their sum, an int64.
+func SumWindow(list []Amount, op Op, n int64, window time.Duration, at time.Time) Verdict {
+	sum := int64(0)
+	var changes []Amount
+	for _, a := range list {
 		switch {
-		case t.After(at):
-			changes = append(changes, change{t, 1})
-		case window == 0 || t.Add(window).After(at):
-			count++
+		case a.At.After(at):
+			changes = append(changes, a)
+		case window == 0 || a.At.Add(window).After(at):
+			sum += a.N
 		default:
 			continue
 		}
 		if window > 0 {
-			changes = append(changes, change{t.Add(window), -1})
+			changes = append(changes, Amount{a.At.Add(window), -a.N})
 		}
 	}
-	v := Verdict{Holds: op.holds(count, n), Saw: count}
-	slices.SortFunc(changes, func(a, b change) int { return a.at.Compare(b.at) })
+	v := Verdict{Holds: op.Holds(sum, n), Saw: sum}
+	slices.SortFunc(changes, func(a, b Amount) int { return a.At.Compare(b.At) })
 	for i, c := range changes {
-		count += c.by
-		last := i+1 == len(changes) || changes[i+1].at.After(c.at)
-		if last && op.holds(count, n) != v.Holds {
-			v.FlipsAt = c.at
+		sum += c.N
+		last := i+1 == len(changes) || changes[i+1].At.After(c.At)
+		if last && op.Holds(sum, n) != v.Holds {
+			v.FlipsAt = c.At
 			break
 		}
 	}
 	return v
+}
+
+// WindowName is what an operator reads for a window that ParseWindow reads.
+func WindowName(lang, w string) string {
+	if w == "" {
+		return ""
+	}
+	return templates.T(lang, "window."+w[len(w)-1:], map[string]any{"n": w[:len(w)-1]})
 }

@@ -213,6 +213,37 @@ func TestClaim(t *testing.T) {
 		require.NoError(t, err, "the sum is still enough")
 	})
 
+	t.Run("AnOrderThatIsAnothersTakesBackWhatItsFormerOwnerClaimed", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		one := define(w, `{"Stock":9,"terms":{"order":{"basis":"single","fen":5000}}}`)
+		two := define(w, `{"Code":"c2","terms":{"order":{"basis":"cumulative","fen":6000}}}`)
+		less := define(w, `{"Code":"c3","terms":{"order":{"basis":"single","fen":1000}}}`)
+		alice, bob := w.Joined("alice"), w.Joined("bob")
+		at := w.Now()
+		var first *order.Pushed
+		for no, fen := range map[string]int64{"T1": 5000, "T2": 1000} {
+			out, err := w.Orders.Push(t.Context(), order.Push{Platform: "jd", No: no, Status: model.OrderPaid, MemberID: alice, PaidAt: &at, AmountFen: &fen})
+			require.NoError(t, err)
+			if no == "T1" {
+				first = out
+			}
+		}
+		a, b, c := claim(w, alice, one), claim(w, alice, two), claim(w, alice, less)
+		_, err := w.Coupons.Verify(t.Context(), coupon.Use{Code: b.Code}, w.Now())
+		require.NoError(t, err)
+		_, err = w.Orders.Assign(t.Context(), first.Order.ID, bob)
+		require.NoError(t, err)
+		for h, want := range map[*coupon.Held]string{a: model.CouponRevoked, b: model.CouponUsed, c: model.CouponUsable} {
+			now, err := w.Coupons.Look(t.Context(), h.Code)
+			require.NoError(t, err)
+			require.Equal(t, want, now.StateAt(w.Now()))
+		}
+		require.EqualValues(t, 1, w.Count(&model.Risk{}, "kind = ? AND member_id = ?", model.RiskBenefitUsed, alice), "what was used stands on the list of risks")
+		require.EqualValues(t, 9, left(w, one))
+		claim(w, bob, one)
+	})
+
 	t.Run("WhoHasNotRegisteredGetsNone", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
@@ -332,6 +363,86 @@ func TestUse(t *testing.T) {
 		require.NoError(t, err, "the lock is over by itself")
 		_, err = w.Coupons.Lock(t.Context(), mine, w.Now().Add(25*time.Hour), w.Now())
 		refused(t, errs.Invalid, err)
+	})
+
+	t.Run("OneOrderTakesOne", func(t *testing.T) { // H14, P14 #4
+		t.Parallel()
+		w := apptest.New(t)
+		alice, bob := w.Joined("alice"), w.Joined("bob")
+		c1, c2, free := define(w, `{"Code":"c1","Name":"满148减20"}`), define(w, `{"Code":"c2"}`), define(w, `{"Code":"ship","Kind":"shipping","Stackable":true}`)
+		first, second, third := claim(w, alice, c1), claim(w, alice, c2), claim(w, alice, c2)
+		use := func(h *coupon.Held, store, no string) error {
+			_, err := w.Coupons.Verify(t.Context(), coupon.Use{Code: h.Code, Store: store, OrderNo: no}, w.Now())
+			return err
+		}
+		require.NoError(t, use(first, "sh-01", "T1"))
+		why := refused(t, errs.NotStackable, use(second, "sh-01", " ｔ1"))
+		require.Equal(t, map[string]any{"order_no": "T1", "coupon": "满148减20", "code": first.Code}, why)
+		refused(t, errs.NotStackable, use(second, "", "T1"))
+		now, err := w.Coupons.Look(t.Context(), second.Code)
+		require.NoError(t, err)
+		require.Equal(t, model.CouponUsable, now.StateAt(w.Now()), "a refusal changes nothing")
+		require.NoError(t, use(claim(w, alice, free), "sh-01", "T1"), "what is stackable goes beside another")
+		require.NoError(t, use(claim(w, bob, c2), "sh-01", "T1"), "another member's order")
+		require.NoError(t, use(third, "sh-02", "T1"), "another store's order of that number")
+
+		_, err = w.Coupons.Return(t.Context(), coupon.Use{Code: first.Code, OrderNo: "t1"}, w.Now())
+		require.NoError(t, err)
+		require.NoError(t, use(second, "sh-01", "T1"), "the order is free again, but for what is stackable")
+
+		a, b := claim(w, alice, c1), claim(w, alice, c2)
+		require.NoError(t, use(a, "sh-01", ""))
+		require.NoError(t, use(b, "sh-01", ""), "without a number there is no order that would take one")
+	})
+
+	t.Run("AnOrderThatHasSetOneAsideTakesNoOther", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		alice, c := w.Joined("alice"), define(w, `{}`)
+		first, second := claim(w, alice, c), claim(w, alice, c)
+		until := w.Now().Add(30 * time.Minute)
+		mine, other := coupon.Use{Code: first.Code, Store: "sh-01", OrderNo: "T1"}, coupon.Use{Code: second.Code, Store: "sh-01", OrderNo: "T1"}
+		_, err := w.Coupons.Lock(t.Context(), mine, until, w.Now())
+		require.NoError(t, err)
+		_, err = w.Coupons.Lock(t.Context(), mine, until, w.Now())
+		require.NoError(t, err, "the same again is no second one")
+		_, err = w.Coupons.Lock(t.Context(), other, until, w.Now())
+		refused(t, errs.NotStackable, err)
+		_, err = w.Coupons.Verify(t.Context(), other, w.Now())
+		refused(t, errs.NotStackable, err)
+		w.Advance(30 * time.Minute)
+		_, err = w.Coupons.Verify(t.Context(), other, w.Now())
+		require.NoError(t, err, "the lock is over by itself")
+		_, err = w.Coupons.Verify(t.Context(), mine, w.Now())
+		refused(t, errs.NotStackable, err)
+	})
+
+	t.Run("OfTwentyAtOnceAnOrderTakesOne", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		alice, c := w.Joined("alice"), define(w, `{}`)
+		held := make([]*coupon.Held, 20)
+		for i := range held {
+			held[i] = claim(w, alice, c)
+		}
+		var ok, refusals atomic.Int32
+		var wg sync.WaitGroup
+		for _, h := range held {
+			wg.Go(func() {
+				switch _, err := w.Coupons.Verify(t.Context(), coupon.Use{Code: h.Code, OrderNo: "T1"}, apptest.Start); errs.CodeOf(err) {
+				case "":
+					ok.Add(1)
+				case errs.NotStackable:
+					refusals.Add(1)
+				default:
+					t.Errorf("Verify: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, ok.Load())
+		require.EqualValues(t, 19, refusals.Load())
+		require.EqualValues(t, 1, w.Count(&model.MemberCoupon{}, "state = ?", model.CouponUsed))
 	})
 }
 

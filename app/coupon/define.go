@@ -79,7 +79,7 @@ func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Definition) (Defin
 
 // face is what a holder was promised, in one comparable value.
 func face(c *model.Coupon) string {
-	return fmt.Sprint(c.Kind, c.ThresholdFen, c.OffFen, c.PercentOff, c.PayFen, c.Quantity, string(c.Products), string(c.Categories))
+	return fmt.Sprint(c.Kind, c.ThresholdFen, c.OffFen, c.PercentOff, c.PayFen, c.Quantity, c.Stackable, string(c.Products), string(c.Categories))
 }
 
 // check completes the coupon and refuses what can never be meant.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -17,8 +18,7 @@ func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]e
 	if ev.Kind != model.EventOrderRefunded && ev.Kind != model.EventOrderCorrected {
 		return nil, nil
 	}
-	var rows []model.MemberCoupon
-	err := tx.Where("member_id = ? AND seq > 0 AND source = ?", ev.MemberID, model.CouponByClaim).Order("id").Find(&rows).Error
+	rows, err := claimed(tx, ev.MemberID)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -38,20 +38,42 @@ func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]e
 	if err != nil {
 		return nil, err
 	}
-	largest, total = max(largest, data.Fen), total+data.Fen
+	return nil, s.recheck(tx, rows, max(largest, data.Fen), total+data.Fen, ev.OccurredAt)
+}
+
+// RecheckTx looks at the claims of a member again who paid less than he seemed to: an order of his turned out to be another's. The caller
+// holds his lock.
+func (s *Service) RecheckTx(ctx context.Context, tx *gorm.DB, memberID int64, at time.Time) error {
+	rows, err := claimed(tx, memberID)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	largest, total, err := s.Paid(ctx, tx, memberID, 0)
+	if err != nil {
+		return err
+	}
+	return s.recheck(tx, rows, largest, total, at)
+}
+
+func claimed(tx *gorm.DB, memberID int64) (rows []model.MemberCoupon, err error) {
+	err = tx.Where("member_id = ? AND seq > 0 AND source = ?", memberID, model.CouponByClaim).Order("id").Find(&rows).Error
+	return rows, err
+}
+
+func (s *Service) recheck(tx *gorm.DB, rows []model.MemberCoupon, largest, total int64, at time.Time) error {
 	for i := range rows {
 		c, err := Get(tx, rows[i].CouponID)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if c.Terms.Order.met(largest, total) {
 			continue
 		}
-		if err := s.TakeBackTx(tx, &rows[i], ev.OccurredAt); err != nil {
-			return nil, err
+		if err := s.TakeBackTx(tx, &rows[i], at); err != nil {
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // met reports whether the payments are enough; without a term anything is.

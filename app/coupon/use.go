@@ -33,10 +33,11 @@ type Use struct {
 const maxLock = 24 * time.Hour
 
 // Verify uses a coupon at the till, exactly once: errs.CouponUsed (used_at), errs.CouponExpired (expired_at), errs.WindowClosed (opens_at)
-// before its first day, errs.Conflict while another order holds it. A revoked one, a foreign one and one that is none are errs.NotFound.
+// before its first day, errs.NotStackable (coupon, code) where the order has another of his, errs.Conflict while another order holds this one.
+// A revoked one, a foreign one and one that is none are errs.NotFound.
 func (s *Service) Verify(ctx context.Context, u Use, at time.Time) (*Held, error) {
-	return s.change(ctx, u, at, func(ctx context.Context, tx *gorm.DB, h *Held) error {
-		if err := s.usable(h, u.OrderNo, at); err != nil {
+	return s.change(ctx, &u, at, func(ctx context.Context, tx *gorm.DB, h *Held) error {
+		if err := s.usable(tx, h, u, at); err != nil {
 			return err
 		}
 		err := h.swap(tx, model.CouponUsable, map[string]any{
@@ -52,24 +53,27 @@ func (s *Service) Verify(ctx context.Context, u Use, at time.Time) (*Held, error
 
 // Lock sets a coupon aside for an unpaid order: only that order can use it until then. It is released by itself, or by Return.
 func (s *Service) Lock(ctx context.Context, u Use, until, at time.Time) (*Held, error) {
-	if u.OrderNo == "" {
+	if model.OrderNo(u.OrderNo) == "" {
 		return nil, errs.Field("order_no", "coupon.lock_order")
 	}
 	if !until.After(at) || until.After(at.Add(maxLock)) {
 		return nil, errs.Field("until", "coupon.lock_until", "hours", int(maxLock.Hours()))
 	}
-	return s.change(ctx, u, at, func(_ context.Context, tx *gorm.DB, h *Held) error {
-		if err := s.usable(h, u.OrderNo, at); err != nil {
+	return s.change(ctx, &u, at, func(_ context.Context, tx *gorm.DB, h *Held) error {
+		if err := s.usable(tx, h, u, at); err != nil {
 			return err
 		}
-		return h.swap(tx, model.CouponUsable, map[string]any{"locked_till": until, "order_no": u.OrderNo})
+		if h.LockedTill != nil && h.LockedTill.Equal(until) && h.OrderNo == u.OrderNo && h.Store == u.Store {
+			return nil // the same again, which MariaDB counts as no row changed
+		}
+		return h.swap(tx, model.CouponUsable, map[string]any{"locked_till": until, "order_no": u.OrderNo, "store": u.Store})
 	})
 }
 
 // Return gives back a coupon whose use was cancelled, or that an order had set aside, with its original expiry: once that has passed it is
 // errs.CouponExpired and nothing changes. One that is free is errs.Conflict, as is one used with another order than the one named.
 func (s *Service) Return(ctx context.Context, u Use, at time.Time) (*Held, error) {
-	return s.change(ctx, u, at, func(ctx context.Context, tx *gorm.DB, h *Held) error {
+	return s.change(ctx, &u, at, func(ctx context.Context, tx *gorm.DB, h *Held) error {
 		locked := h.StateAt(at) == model.CouponLocked
 		if h.State != model.CouponUsed && !locked || u.OrderNo != "" && h.OrderNo != u.OrderNo {
 			return errs.New(errs.Conflict, "coupon.not_used")
@@ -91,9 +95,9 @@ func (s *Service) Look(ctx context.Context, code string) (*Held, error) {
 	return byCode(s.db.Reader(ctx), clean(code))
 }
 
-// change locks the holder of a coupon, reads it and does something with it.
-func (s *Service) change(ctx context.Context, u Use, at time.Time, do func(context.Context, *gorm.DB, *Held) error) (*Held, error) {
-	u.Code = clean(u.Code)
+// change cleans what was typed, locks the holder of the coupon, reads it and does something with it.
+func (s *Service) change(ctx context.Context, u *Use, at time.Time, do func(context.Context, *gorm.DB, *Held) error) (*Held, error) {
+	u.Code, u.OrderNo = clean(u.Code), model.OrderNo(u.OrderNo)
 	for field, v := range map[string]string{"store": u.Store, "order_no": u.OrderNo} {
 		if utf8.RuneCountInString(v) > 64 {
 			return nil, errs.Field(field, "coupon.text", "limit", 64)
@@ -141,19 +145,46 @@ func byCode(tx *gorm.DB, code string) (*Held, error) {
 }
 
 // usable refuses what the order cannot use now.
-func (s *Service) usable(h *Held, orderNo string, at time.Time) error {
+func (s *Service) usable(tx *gorm.DB, h *Held, u Use, at time.Time) error {
 	switch h.StateAt(at) {
 	case model.CouponUsed:
 		return errs.New(errs.CouponUsed, "coupon.used", "used_at", s.zone.In(*h.UsedAt))
 	case model.CouponExpired:
 		return errs.New(errs.CouponExpired, "coupon.expired", "expired_at", s.zone.In(*h.ExpiresAt))
 	case model.CouponLocked:
-		if h.OrderNo != orderNo {
+		if h.OrderNo != u.OrderNo {
 			return errs.New(errs.Conflict, "coupon.locked", "until", s.zone.In(*h.LockedTill))
 		}
 	}
 	if h.UsableFrom != nil && at.Before(*h.UsableFrom) {
 		return errs.New(errs.WindowClosed, "coupon.not_yet", "opens_at", s.zone.In(*h.UsableFrom))
+	}
+	return s.stackable(tx, h, u, at)
+}
+
+// stackable refuses a second coupon of the same member for one order (PLAYBOOKS H14): one that was used with it, or that it has set aside.
+// A coupon that is stackable goes beside any other. Stores may number their orders alike; one that is not named may be any.
+func (s *Service) stackable(tx *gorm.DB, h *Held, u Use, at time.Time) error {
+	if u.OrderNo == "" || h.Coupon.Stackable {
+		return nil
+	}
+	var rows []model.MemberCoupon
+	err := tx.Where("member_id = ? AND order_no = ? AND id <> ?", h.MemberID, u.OrderNo, h.ID).
+		Where("? = '' OR store IN ('', ?)", u.Store, u.Store).Order("id").Find(&rows).Error
+	if err != nil {
+		return fmt.Errorf("coupon: of order: %w", err)
+	}
+	for _, row := range rows {
+		if state := row.StateAt(at); state != model.CouponUsed && state != model.CouponLocked {
+			continue
+		}
+		other, err := Get(tx, row.CouponID)
+		if err != nil {
+			return err
+		}
+		if !other.Stackable {
+			return errs.New(errs.NotStackable, "coupon.not_stackable", "order_no", u.OrderNo, "coupon", other.Name, "code", row.Code)
+		}
 	}
 	return nil
 }

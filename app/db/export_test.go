@@ -1,6 +1,8 @@
 package db
 
 import (
+	"time"
+
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
@@ -11,6 +13,9 @@ func Expire(tx *gorm.DB) { tx.Statement.ConnPool.(*session).until = clock.Real()
 
 // Raw executes query on the writer's connection past the session, as SQLite does when it rolls back by itself.
 func (d *DB) Raw(query string) error { return d.writer.conn.exec(query) }
+
+// SetAge lets a group take closures for so long.
+func (d *DB) SetAge(age time.Duration) { d.writer.age = age }
 
 // PassBulk pretends that as many groups went before the waiting bulk closure as may.
 func (d *DB) PassBulk() {

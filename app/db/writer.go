@@ -21,10 +21,9 @@ const (
 	release   = "RELEASE s"
 	undo      = "ROLLBACK TO s"
 
-	maxGroup = 128                   // closures per commit
-	maxAge   = 20 * time.Millisecond // of a group that still takes closures
-	maxQueue = 30 * time.Second      // in the queue: longer means a closure that waits for itself
-	fairness = 16                    // groups that may go before a waiting bulk closure
+	maxGroup = 128              // closures per commit
+	maxQueue = 30 * time.Second // in the queue: longer means a closure that waits for itself
+	fairness = 16               // groups that may go before a waiting bulk closure
 )
 
 // errAgain tells a closure whose group failed for another's reason to run again, alone.
@@ -39,6 +38,7 @@ type writer struct {
 	pool  *sql.DB
 	gorm  *gorm.DB
 	stats *counters
+	age   time.Duration // of a group that still takes closures
 
 	mu     sync.Mutex
 	busy   bool // somebody holds the baton
@@ -78,7 +78,7 @@ func openWriter(ctx context.Context, path string, stats *counters) (*writer, err
 		return nil, err
 	}
 	pool.SetMaxOpenConns(1)
-	w := &writer{pool: pool, stats: stats}
+	w := &writer{pool: pool, stats: stats, age: 20 * time.Millisecond}
 	if err := w.connect(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("db: open %s: %w", path, err), pool.Close())
 	}
@@ -264,7 +264,7 @@ func (w *writer) give(t *turn, g *group) {
 
 // handGroup hands the open group to the next of its kind; false if it is full, old, or nobody of its kind comes next.
 func (w *writer) handGroup(g *group) bool {
-	if g.queue == alone || g.n >= maxGroup || clock.Real().Sub(g.began) > maxAge {
+	if g.queue == alone || g.n >= maxGroup || clock.Real().Sub(g.began) > w.age {
 		return false
 	}
 	w.mu.Lock()

@@ -40,6 +40,7 @@ const (
 	TierTooLow       Code = "TIER_TOO_LOW" // details hold next_tier and short_by
 	CouponUsed       Code = "COUPON_USED"
 	CouponExpired    Code = "COUPON_EXPIRED"
+	NotStackable     Code = "COUPON_NOT_STACKABLE" // the order has another; details hold which
 	AlreadyClaimed   Code = "ORDER_ALREADY_CLAIMED"
 	Mismatch         Code = "ORDER_MISMATCH"
 	Duplicate        Code = "DUPLICATE"

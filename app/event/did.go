@@ -44,7 +44,7 @@ func (a didArgs) check() (time.Duration, error) {
 // kinds are the events that rules and conditions may name.
 var kinds = []string{
 	model.EventFollowed, model.EventUnfollowed, model.EventScanned, model.EventRegistered, model.EventMessage,
-	model.EventNickname, model.EventGender, model.EventBirthday, model.EventBirthdayChanged, model.EventPhone,
+	model.EventNickname, model.EventGender, model.EventBirthday, model.EventBirthdayChanged, model.EventAddress, model.EventPhone,
 	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventGroup, model.EventArticle, model.EventLive,
 	model.EventTask, model.EventOrderPaid, model.EventOrderClaimed, model.EventOrderRefunded, model.EventOrderCorrected, model.EventTag, model.EventCoupon, model.EventCouponUsed, model.EventCouponBack,
 	model.EventTierUp, model.EventTierDown, model.EventTierSoon, model.EventRedeemed, model.EventUnredeemed,
@@ -129,7 +129,7 @@ func didMembers(_ context.Context, tx *gorm.DB, at time.Time, universe *roaring.
 	}
 	defer rows.Close()
 	out := roaring.New()
-	none := compares(a, 0) // those without a row have done it no times
+	none := a.Op.Holds(0, int64(a.Count)) // those without a row have done it no times
 	if none {
 		out.Or(universe)
 	}
@@ -139,24 +139,13 @@ func didMembers(_ context.Context, tx *gorm.DB, at time.Time, universe *roaring.
 		if err := rows.Scan(&id, &n); err != nil {
 			return nil, fmt.Errorf("event: did: %w", err)
 		}
-		if compares(a, n) {
+		if a.Op.Holds(int64(n), int64(a.Count)) {
 			out.Add(id)
 		} else {
 			out.Remove(id)
 		}
 	}
 	return out, rows.Err()
-}
-
-func compares(a didArgs, n int) bool {
-	switch a.Op {
-	case condition.Gte:
-		return n >= a.Count
-	case condition.Lte:
-		return n <= a.Count
-	default:
-		return n == a.Count
-	}
 }
 
 func didSentence(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
@@ -169,7 +158,7 @@ func didSentence(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage
 		key = "condition.did"
 	}
 	return templates.T(lang, key, map[string]any{
-		"event": KindName(lang, a.Event), "op": templates.T(lang, "condition.op."+string(a.Op), nil), "count": a.Count, "window": windowName(lang, a.Window),
+		"event": KindName(lang, a.Event), "op": templates.T(lang, "condition.op."+string(a.Op), nil), "count": a.Count, "window": condition.WindowName(lang, a.Window),
 	}), nil
 }
 
@@ -179,11 +168,4 @@ func KindName(lang, kind string) string {
 		return name
 	}
 	return templates.T(lang, "event.kind."+kind, nil)
-}
-
-func windowName(lang, w string) string {
-	if w == "" {
-		return ""
-	}
-	return templates.T(lang, "window."+w[len(w)-1:], map[string]any{"n": w[:len(w)-1]})
 }

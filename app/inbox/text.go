@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/checkin"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/link"
 	"github.com/siyu-scrm/siyu/app/quiz"
@@ -46,7 +47,7 @@ func (s *Service) media(ctx context.Context, tx *gorm.DB, p *push) (outcome, err
 	if err := s.Reach.OpenAllowanceTx(tx, p.id.ID, reach.ByMessage, p.CreateTime); err != nil {
 		return outcome{}, err
 	}
-	if _, err := s.record(ctx, tx, p, model.EventMessage, map[string]any{"type": p.MsgType}); err != nil {
+	if _, err := s.record(ctx, tx, p, model.EventMessage, map[string]any{"type": p.MsgType, condition.AccountField: p.id.Account}); err != nil {
 		return outcome{}, err
 	}
 	answer, _, err := s.Replies.AnswerTx(tx, p.ask(), model.ReplyDefault)
@@ -59,7 +60,7 @@ func (s *Service) text(ctx context.Context, tx *gorm.DB, p *push) (outcome, erro
 	if err := s.Reach.OpenAllowanceTx(tx, p.id.ID, reach.ByMessage, p.CreateTime); err != nil {
 		return outcome{}, err
 	}
-	if _, err := s.record(ctx, tx, p, model.EventMessage, map[string]any{"type": "text", "content": p.Content}); err != nil {
+	if _, err := s.record(ctx, tx, p, model.EventMessage, map[string]any{"type": "text", condition.TextField: p.Content, condition.AccountField: p.id.Account}); err != nil {
 		return outcome{}, err
 	}
 	switch strings.TrimSpace(p.Content) {

@@ -70,14 +70,9 @@ type flowKey struct {
 const counted = `(e.bucket = 'available' AND e.kind IN ('earn', 'activate', 'expire', 'spend', 'convert', 'reverse', 'restore')
  OR e.bucket = 'held' AND e.kind = 'spend') AND e.recorded_at < ?`
 
-// read adds up the lines by quarter of an hour, which is a part of a day in every zone, and then says of what left or came back to lots
-// which rule had granted it.
+// read adds up the lines by quarter of an hour, and then says of what left or came back to lots which rule had granted it.
 func (r *liabilityReader) read(tx *gorm.DB, code string) error {
-	slot := "CAST(strftime('%s', e.recorded_at) AS INTEGER) / 900"
-	if tx.Name() == db.MySQL {
-		slot = "TIMESTAMPDIFF(SECOND, '1970-01-01', e.recorded_at) DIV 900"
-	}
-	slot = "CASE WHEN e.recorded_at < ? THEN -1 ELSE " + slot + " END"
+	slot := "CASE WHEN e.recorded_at < ? THEN -1 ELSE " + db.Slot(tx, "e.recorded_at") + " END"
 	where, args := counted, []any{r.from, r.to}
 	if code != "" {
 		where, args = where+" AND e.account = ?", append(args, code)
@@ -120,7 +115,7 @@ func (r *liabilityReader) add(q *gorm.DB, moved bool) error {
 		}
 		k := flowKey{account: account, rule: rule}
 		if slot >= 0 {
-			k.day = r.book.zone.DayOf(time.Unix(slot*900, 0))
+			k.day = r.book.zone.DayOf(db.SlotStart(slot))
 		}
 		r.flow(k).count(kind, sign, amount)
 		if moved {

@@ -50,7 +50,7 @@ func (s *Service) EraseTx(ctx context.Context, tx *gorm.DB, id int64) (Erased, e
 	if err := s.forget(tx, ids); err != nil {
 		return Erased{}, fmt.Errorf("member: erase: %w", err)
 	}
-	return Erased{ID: m.ID, No: m.No}, nil
+	return Erased{ID: m.ID, No: m.No}, ChangedTx(tx, ids...)
 }
 
 // lockSurvivor locks the member, or whom he was merged into.
@@ -104,7 +104,7 @@ func (s *Service) forget(tx *gorm.DB, ids []int64) error {
 		}
 	}
 	return tx.Model(&model.Member{}).Where("id IN ?", ids).Updates(map[string]any{
-		"nickname": "", "gender": "", "birthday": "", "birthday_at": nil, "phone_sealed": "", "phone_index": "", "location_ok": false,
+		"nickname": "", "gender": "", "birthday": "", "birthday_at": nil, "phone_sealed": "", "phone_index": "", "address_sealed": "", "location_ok": false,
 		"first_channel": 0, "last_channel": 0, "left_at": nil, "former": false, "erased_at": s.clock.Now(), "token_version": gorm.Expr("token_version + 1"),
 	}).Error
 }

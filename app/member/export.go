@@ -21,7 +21,7 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// Export writes all that siyu keeps of a member, and of those who were merged into him, as one JSON document: exported_at, phone, and
+// Export writes all that siyu keeps of a member, and of those who were merged into him, as one JSON document: exported_at, phone, address, and
 // tables, each an array of rows under its table's name. It reads one state of the database and holds one row at a time.
 func (s *Service) Export(ctx context.Context, id int64, w io.Writer) error {
 	m, err := s.Get(ctx, id)
@@ -29,7 +29,7 @@ func (s *Service) Export(ctx context.Context, id int64, w io.Writer) error {
 		return err
 	}
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, `{"exported_at":%s,"phone":%s,"tables":{`, quoted(s.zone.In(s.clock.Now()).Format(time.RFC3339)), quoted(s.number(m)))
+	fmt.Fprintf(out, `{"exported_at":%s,"phone":%s,"address":%s,"tables":{`, quoted(s.zone.In(s.clock.Now()).Format(time.RFC3339)), quoted(s.number(m)), quoted(s.Address(m)))
 	err = s.db.Snapshot(ctx, func(tx *gorm.DB) error {
 		ids, err := family(tx, m.ID)
 		if err != nil {

@@ -10,12 +10,14 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 // document is an export, decoded.
 type document struct {
 	ExportedAt time.Time                   `json:"exported_at"`
 	Phone      string                      `json:"phone"`
+	Address    string                      `json:"address"`
 	Tables     map[string][]map[string]any `json:"tables"`
 }
 
@@ -66,12 +68,14 @@ func TestExport(t *testing.T) {
 	t.Run("OfASurvivorHoldsTheLinesOfTheOtherToo", func(t *testing.T) {
 		t.Parallel()
 		w := newLives(t)
-		_, err := w.Members.Update(t.Context(), w.second, member.Profile{Gender: ptr("female")})
+		_, err := w.Members.Update(t.Context(), w.second, member.Profile{Gender: ptr("female"), Address: ptr("和平路七号")})
 		require.NoError(t, err)
 		before := len(w.export(w.first).Tables["entries"]) + len(w.export(w.second).Tables["entries"])
 		w.merge(w.first, w.second)
 		d := w.export(w.second)
 		require.Equal(t, "female", d.Tables["members"][0]["gender"])
+		require.Equal(t, "和平路七号", d.Address)
+		require.EqualValues(t, 1, w.Count(&model.Member{}, "address_sealed <> ''"), "the other's row says nothing any more")
 		require.Len(t, d.Tables["identities"], 2)
 		require.Greater(t, len(d.Tables["entries"]), before)
 	})

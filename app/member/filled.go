@@ -20,7 +20,7 @@ func (s *Service) filledTx(ctx context.Context, tx *gorm.DB, m *model.Member, at
 	}
 	var keys, kinds []string
 	for _, f := range []struct{ kind, value string }{
-		{model.EventNickname, m.Nickname}, {model.EventGender, m.Gender}, {model.EventBirthday, string(m.Birthday)}, {model.EventPhone, m.PhoneIndex},
+		{model.EventNickname, m.Nickname}, {model.EventGender, m.Gender}, {model.EventBirthday, string(m.Birthday)}, {model.EventAddress, m.AddressSealed}, {model.EventPhone, m.PhoneIndex},
 	} {
 		if f.value != "" {
 			keys, kinds = append(keys, fmt.Sprintf("%s:%d", f.kind, m.ID)), append(kinds, f.kind)

@@ -85,7 +85,7 @@ func (s *Service) TouchTx(tx *gorm.DB, seen *Known, account, kind, openID string
 		return nil, false, fmt.Errorf("member: identity: %w", err)
 	}
 	if !dup {
-		return id, true, nil
+		return id, true, ChangedTx(tx, m.ID)
 	}
 	// Another process was first: the person made here has nothing yet.
 	if err := tx.Delete(&model.Member{}, m.ID).Error; err != nil {
@@ -157,7 +157,10 @@ func (s *Service) FollowTx(tx *gorm.DB, id *model.Identity, scene string, at tim
 		}
 	}
 	id.Subscribed, id.SubscribedAt, id.StateAt, id.SubscribeScene = true, &at, &at, scene
-	return f, tx.Model(id).Select("Subscribed", "SubscribedAt", "StateAt", "SubscribeScene").Updates(id).Error
+	if err := tx.Model(id).Select("Subscribed", "SubscribedAt", "StateAt", "SubscribeScene").Updates(id).Error; err != nil {
+		return f, fmt.Errorf("member: follow: %w", err)
+	}
+	return f, ChangedTx(tx, id.MemberID)
 }
 
 // UnfollowTx records that the person left the account at the moment at; it reports whether that is his state now. Where
@@ -174,6 +177,9 @@ func (s *Service) UnfollowTx(tx *gorm.DB, id *model.Identity, at time.Time) (boo
 		return false, fmt.Errorf("member: unfollow: %w", err)
 	}
 	if err := forgetTexts(tx, id.MemberID); err != nil {
+		return false, err
+	}
+	if err := ChangedTx(tx, id.MemberID); err != nil {
 		return false, err
 	}
 	return true, noteLeft(tx, id.MemberID)

@@ -63,6 +63,9 @@ func (s *Service) MergeTx(ctx context.Context, tx *gorm.DB, a, b int64, reason s
 	if err == nil {
 		err = s.journal(ctx, tx, row.ID, m, before, moving)
 	}
+	if err == nil {
+		err = ChangedTx(tx, loser.ID, winner.ID)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("member: merge: %w", err)
 	}
@@ -91,6 +94,7 @@ func unite(tx *gorm.DB, w, l *model.Member) error {
 	}
 	fill("nickname", w.Nickname, l.Nickname)
 	fill("gender", w.Gender, l.Gender)
+	fill("address_sealed", w.AddressSealed, l.AddressSealed)
 	fill("privacy_read", w.PrivacyRead, l.PrivacyRead)
 	if w.Birthday == "" && l.Birthday != "" {
 		set["birthday"], set["birthday_at"] = l.Birthday, l.BirthdayAt
@@ -122,7 +126,7 @@ func unite(tx *gorm.DB, w, l *model.Member) error {
 // closeLoser leaves of the loser what leads to the winner.
 func closeLoser(tx *gorm.DB, m MergeOf) error {
 	return tx.Model(&model.Member{}).Where("id = ?", m.Loser).Updates(map[string]any{
-		"merged_into": m.Winner, "merged_at": m.At, "left_at": nil, "nickname": "", "gender": "", "birthday": "", "phone_sealed": "", "phone_index": "",
+		"merged_into": m.Winner, "merged_at": m.At, "left_at": nil, "nickname": "", "gender": "", "birthday": "", "phone_sealed": "", "phone_index": "", "address_sealed": "",
 	}).Error
 }
 

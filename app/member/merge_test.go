@@ -2,6 +2,7 @@ package member_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -172,6 +173,44 @@ func TestMerge(t *testing.T) {
 		require.EqualValues(t, 57+100, w.Points(w.second))
 		w.merge(w.first, w.second)
 		require.EqualValues(t, 57+100, w.Points(w.first), "the grant of the third, which came by two merges, is taken back")
+	})
+
+	t.Run("CapsCountBothHalvesAndAnUndoGivesEachHisOwn", func(t *testing.T) {
+		t.Parallel()
+		w := newLives(t)
+		w.Rule("once", "behavior.visit", apptest.Earns(100, `[{"period":"lifetime","times":1}]`))
+		w.Rule("daily", "behavior.vote", apptest.Earns(10, `[{"period":"day","times":3}]`))
+		w.Rule("amount", "behavior.read", apptest.Earns(4, `[{"period":"lifetime","account":"points","amount":10}]`))
+		n := 0
+		act := func(id int64, kind string) int64 {
+			t.Helper()
+			before := w.Points(id)
+			n++
+			require.NoError(t, w.Behave(id, kind, fmt.Sprint(n), w.Now()))
+			return w.Points(id) - before
+		}
+		require.EqualValues(t, 100, act(w.first, "visit"))
+		for _, id := range []int64{w.first, w.second} {
+			require.EqualValues(t, 10, act(id, "vote"))
+			require.EqualValues(t, 4, act(id, "read"))
+		}
+		require.EqualValues(t, 10, act(w.second, "vote"))
+		first, second := w.Points(w.first), w.Points(w.second)
+		w.merge(w.first, w.second)
+		require.Equal(t, first+second-57, w.Points(w.first), "nothing but registering was paid twice")
+		require.Zero(t, act(w.first, "visit"), "a person once")
+		require.Zero(t, act(w.first, "vote"), "three of the day are had")
+		require.EqualValues(t, 2, act(w.first, "read"), "what is left of 10 after 4 and 4")
+		require.Zero(t, act(w.first, "read"))
+
+		w.undo(w.second)
+		require.Equal(t, []int64{first + 2, second}, []int64{w.Points(w.first), w.Points(w.second)})
+		require.EqualValues(t, 100, act(w.second, "visit"), "he never had it")
+		require.Zero(t, act(w.first, "visit"))
+		require.EqualValues(t, 10, act(w.second, "vote"))
+		require.Zero(t, act(w.second, "vote"))
+		require.EqualValues(t, 6, act(w.second, "read")+act(w.second, "read"))
+		require.EqualValues(t, 4, act(w.first, "read")+act(w.first, "read"), "10 less his 4 and the 2 since")
 	})
 
 	t.Run("AgainOrAtOnceItIsOneMerge", func(t *testing.T) {

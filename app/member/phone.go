@@ -1,6 +1,9 @@
 package member
 
 import (
+	"maps"
+	"regexp"
+
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/model"
@@ -16,6 +19,34 @@ func (s *Service) PhoneKeys(number string) (index, tail string) {
 		return "", ""
 	}
 	return s.box.BlindIndex("phone", number), number[len(number)-tailDigits:]
+}
+
+var mobile = regexp.MustCompile(`^(1[3-9][0-9]{9}|\+[1-9][0-9]{6,14})$`)
+
+// SealPhone is a number as siyu keeps it: its blind index, the number encrypted, and masked for people. ok: it is a mobile number of China, or
+// one with its country code.
+func (s *Service) SealPhone(number string) (index, sealed, masked string, ok bool) {
+	number = normalPhone(number)
+	if !mobile.MatchString(number) {
+		return "", "", "", false
+	}
+	return s.box.BlindIndex("phone", number), s.box.Seal("phone", []byte(number)), Mask(number), true
+}
+
+// ByPhones are the registered members with the numbers behind blind indexes, those left out who share theirs with another.
+func ByPhones(tx *gorm.DB, indexes []string) (map[string]int64, error) {
+	var rows []model.Member
+	err := tx.Select("id", "phone_index").Where("phone_index IN ? AND joined_at IS NOT NULL AND merged_into IS NULL AND erased_at IS NULL", indexes).Find(&rows).Error
+	out := map[string]int64{}
+	for _, m := range rows {
+		if out[m.PhoneIndex] == 0 {
+			out[m.PhoneIndex] = m.ID
+		} else {
+			out[m.PhoneIndex] = -1
+		}
+	}
+	maps.DeleteFunc(out, func(_ string, id int64) bool { return id < 0 })
+	return out, err
 }
 
 // PhoneTail is the last four digits of the member's own number; "" if none is known.

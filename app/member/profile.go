@@ -50,6 +50,7 @@ type Profile struct {
 	Nickname        *string
 	Gender          *string
 	Birthday        *model.Day
+	Address         *string
 	LocationConsent *bool
 	PrivacyRead     *string // version of the privacy text that he accepts
 	Marketing       *bool   // false: no marketing messages
@@ -203,6 +204,15 @@ func (s *Service) changes(m *model.Member, p Profile, now time.Time) (map[string
 			set["birthday_at"] = now
 		}
 	}
+	if p.Address != nil {
+		address := strings.TrimSpace(*p.Address)
+		if utf8.RuneCountInString(address) > 100 || strings.ContainsFunc(address, unicode.IsControl) {
+			return nil, errs.Field("address", "member.address", "limit", 100)
+		}
+		if set["address_sealed"] = ""; address != "" {
+			set["address_sealed"] = s.box.Seal("address", []byte(address))
+		}
+	}
 	if p.LocationConsent != nil {
 		set["location_ok"] = *p.LocationConsent
 	}
@@ -226,12 +236,18 @@ func change(tx *gorm.DB, id int64, set map[string]any) error {
 			return err
 		}
 	}
-	return tx.Model(&model.Member{}).Where("id = ?", id).Updates(set).Error
+	if err := tx.Model(&model.Member{}).Where("id = ?", id).Updates(set).Error; err != nil {
+		return err
+	}
+	return ChangedTx(tx, id)
 }
 
 // OptOutTx notes that the person wants no marketing. The caller holds his lock.
 func (s *Service) OptOutTx(tx *gorm.DB, id int64, at time.Time) error {
-	return tx.Model(&model.Member{}).Where("id = ? AND opted_out_at IS NULL", id).Update("opted_out_at", at).Error
+	if err := tx.Model(&model.Member{}).Where("id = ? AND opted_out_at IS NULL", id).Update("opted_out_at", at).Error; err != nil {
+		return err
+	}
+	return ChangedTx(tx, id)
 }
 
 // LocateTx keeps where a consenting member was; without consent it keeps nothing. The caller holds his lock.
@@ -319,11 +335,17 @@ func (s *Service) Reveal(ctx context.Context, id int64) (string, error) {
 }
 
 // number is the member's number as it is, for himself and for Reveal; "" if none is known, "***" if it cannot be opened.
-func (s *Service) number(m *model.Member) string {
-	if m.PhoneSealed == "" {
+func (s *Service) number(m *model.Member) string { return s.unsealed("phone", m.PhoneSealed) }
+
+// Address is where the member says that he lives, for himself and for the export of what is kept of him; "" if he did not say.
+func (s *Service) Address(m *model.Member) string { return s.unsealed("address", m.AddressSealed) }
+
+// unsealed is what stands in a sealed column; "***" if it cannot be opened.
+func (s *Service) unsealed(what, sealed string) string {
+	if sealed == "" {
 		return ""
 	}
-	b, err := s.box.Open("phone", m.PhoneSealed)
+	b, err := s.box.Open(what, sealed)
 	if err != nil {
 		return "***"
 	}

@@ -33,6 +33,7 @@ func (s *Service) HolderTx(tx *gorm.DB, account, openID string, at time.Time) (i
 // revocable is what siyu keeps that came by a permission of WeChat (RevokeInfo, FACTS 2.6), as what to set on the member.
 var revocable = map[string]map[string]any{
 	"6": {"nickname": ""}, "19": {"nickname": ""}, "205": {"nickname": ""},
+	"2": {"address_sealed": ""}, "201": {"address_sealed": ""},
 	"8":  {"phone_sealed": "", "phone_index": ""},
 	"13": {"location_ok": false}, "18": {"location_ok": false}, "206": {"location_ok": false},
 }

@@ -140,7 +140,11 @@ func (s *Service) TakeOverTx(tx *gorm.DB, account, kind string, list []Before) (
 	for union, no := range byUnion {
 		unions = append(unions, model.Union{UnionID: union, MemberID: ids[no]})
 	}
-	return linked, errors.Join(insertAll(tx, identities), insertAll(tx, unions))
+	changed := make([]int64, len(identities))
+	for i, id := range identities {
+		changed[i] = id.MemberID
+	}
+	return linked, errors.Join(insertAll(tx, identities), insertAll(tx, unions), ChangedTx(tx, changed...))
 }
 
 // lockOwners finds who has the unionids of a list, and locks them.

@@ -79,6 +79,9 @@ func (s *Service) UndoTx(ctx context.Context, tx *gorm.DB, loser int64) error {
 	if err := tx.Where("merge_id = ?", row.ID).Delete(&model.MergeChange{}).Error; err != nil {
 		return fmt.Errorf("member: undo: %w", err)
 	}
+	if err := ChangedTx(tx, m.Loser, m.Winner); err != nil {
+		return err
+	}
 	return tx.Delete(row).Error
 }
 

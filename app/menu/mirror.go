@@ -60,6 +60,7 @@ func (s *Service) Follow(_ context.Context, tx *gorm.DB, ev *model.Event) ([]eve
 	}
 	var changed struct {
 		TagID string `json:"tag_id"`
+		From  string `json:"from"` // that it replaced
 	}
 	if ev.Kind == model.EventTag {
 		if err := ev.Data.Into(&changed); err != nil {
@@ -67,7 +68,7 @@ func (s *Service) Follow(_ context.Context, tx *gorm.DB, ev *model.Event) ([]eve
 		}
 	}
 	return nil, enqueue(tx, ev.MemberID, mirrors, func(m model.TagMirror) bool {
-		return ev.Kind == model.EventFollowed || strconv.FormatInt(m.TagID, 10) == changed.TagID
+		return ev.Kind == model.EventFollowed || slices.Contains([]string{changed.TagID, changed.From}, strconv.FormatInt(m.TagID, 10))
 	})
 }
 

@@ -11,6 +11,11 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
+// Note is AuditTx in a transaction of its own: for what somebody saw, and for changes that have no answer.
+func (s *Service) Note(ctx context.Context, actor, action, object string, before, after any) error {
+	return s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { return s.AuditTx(tx, actor, action, object, before, after) })
+}
+
 // AuditTx records a change in the transaction that makes it. actor is "operator:2" or "key:5", action "tag.create", object "tag:7";
 // before and after are what changed (nil: nothing there), without secrets.
 func (s *Service) AuditTx(tx *gorm.DB, actor, action, object string, before, after any) error {

@@ -18,6 +18,7 @@ const (
 	BroadcastsSend Right = "broadcasts.send" // write, schedule, send, pause and cancel broadcasts
 	MembersRead    Right = "members.read"    // people, what they hold and did and got; phone numbers masked
 	MembersWrite   Right = "members.write"   // tags by hand, merge, erase
+	MembersExport  Right = "members.export"  // take lists of people out; phone numbers masked
 	PointsGrant    Right = "points.grant"    // give or take by hand
 	PhoneReveal    Right = "phone.reveal"    // what is masked: the phone number, the export of a person
 	AuditRead      Right = "audit.read"      // who changed what
@@ -57,6 +58,7 @@ var table = []struct {
 	{BroadcastsSend, []Role{RoleManager, RoleOperator}},
 	{MembersRead, []Role{RoleManager, RoleOperator, RoleAnalyst, RoleSupport}},
 	{MembersWrite, []Role{RoleManager, RoleOperator, RoleSupport}},
+	{MembersExport, []Role{RoleManager, RoleOperator}},
 	{PointsGrant, []Role{RoleManager, RoleSupport}},
 	{PhoneReveal, []Role{RoleManager, RoleSupport}},
 	{AuditRead, []Role{RoleManager, RoleOperator}},

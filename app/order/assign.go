@@ -12,7 +12,8 @@ import (
 )
 
 // Assign gives an order to another member by an operator's decision. What it earned is taken back from the owner and earned by the other at
-// the same moment's rules, or those of when he registered where that was later; both sides name the same event.
+// the same moment's rules, or those of when he registered where that was later; both sides name the same event. Coupons that the owner could
+// claim only with it are taken back like after a refund.
 func (s *Service) Assign(ctx context.Context, id, memberID int64) (*Pushed, error) {
 	out, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (Pushed, error) {
 		old, err := get(tx, id)
@@ -58,8 +59,12 @@ func (d *deed) assign(ctx context.Context, m *model.Member) (out Pushed, err err
 			return out, err
 		}
 	}
+	owner, gone := d.o.MemberID, d.gone
 	d.give(m.ID)
 	d.gone = false
+	if err := d.save(); err != nil { // before the event: its followers look at the row
+		return out, err
+	}
 	if d.o.PaidAt != nil && d.o.Net() > 0 {
 		ev := &model.Event{Kind: model.EventOrderPaid, OccurredAt: *d.o.PaidAt, Data: d.data()}
 		if before != 0 {
@@ -82,7 +87,9 @@ func (d *deed) assign(ctx context.Context, m *model.Member) (out Pushed, err err
 			return out, err
 		}
 	}
-	err = d.save()
+	if err = d.save(); err == nil && owner != 0 && !gone && d.Lost != nil {
+		err = d.Lost(ctx, d.tx, owner, d.now)
+	}
 	out.Order = d.o
 	return out, err
 }

@@ -165,7 +165,7 @@ func (d *deed) wait(c *model.OrderClaim) error {
 	if err := d.tx.Create(c).Error; err != nil {
 		return fmt.Errorf("order: claim: %w", err)
 	}
-	d.o.ClaimID, d.dirty = c.ID, true
+	d.o.ClaimID = c.ID
 	return nil
 }
 
@@ -182,6 +182,12 @@ func (d *deed) waiting() (*model.OrderClaim, error) {
 		return &c, nil
 	}
 	return nil, d.end(&c, model.ClaimLapsed, "")
+}
+
+// empty reports that nothing was ever told of the order: its row stood for a claim alone.
+func (d *deed) empty() bool {
+	o := &d.o
+	return o.PaidAt == nil && o.MemberID == 0 && o.ClaimID == 0 && o.Ended == "" && o.Version == 0 && o.EndVersion == 0 && o.RefundedFen == 0 && o.Events == 0
 }
 
 func (d *deed) lapses(c *model.OrderClaim) time.Time { return c.At.AddDate(0, 0, d.set.PendingDays) }
@@ -205,7 +211,7 @@ func (d *deed) refuse(c *model.OrderClaim, code errs.Code) error {
 
 // end ends a claim that did not get the order: the number is free.
 func (d *deed) end(c *model.OrderClaim, state string, code errs.Code) error {
-	d.o.ClaimID, d.dirty = 0, true
+	d.o.ClaimID = 0
 	c.State, c.Reason, c.EndedAt = state, string(code), &d.now
 	if err := d.tx.Save(c).Error; err != nil {
 		return fmt.Errorf("order: end of a claim: %w", err)
@@ -239,7 +245,7 @@ func refusal(code errs.Code) *errs.Error {
 }
 
 // Lapse ends claims whose order did not come in time, at most limit of them; it reports how many. It only writes what counts already: from the
-// instant on a claim holds nothing.
+// instant on a claim holds nothing. A row of which nothing was told goes with its claim.
 func (s *Service) Lapse(ctx context.Context, limit int) (n int, err error) {
 	set, err := s.Settings(ctx)
 	if err != nil {
@@ -259,6 +265,9 @@ func (s *Service) Lapse(ctx context.Context, limit int) (n int, err error) {
 			d.set = set
 			if _, err := d.waiting(); err != nil {
 				return err
+			}
+			if d.empty() {
+				return d.tx.Delete(&d.o).Error
 			}
 			return d.save()
 		})

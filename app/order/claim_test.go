@@ -245,6 +245,58 @@ func TestClaim(t *testing.T) {
 		require.EqualValues(t, 2, w.Count(&model.OrderClaim{}, "state = ?", model.ClaimLapsed))
 		w.Set("2026-12-24 09:00:00")
 		require.EqualValues(t, 3, w.Count(&model.OrderClaim{}, "state = ?", model.ClaimLapsed))
+		require.EqualValues(t, 1, w.Count(&model.Order{}), "of DY2 nothing was told: its row went with its claim")
+		require.Equal(t, model.ClaimPending, must(claim(w, b, "DY2", "")).Claim.State, "it can be claimed again")
+		require.Zero(t, push(w, paid(w, "DY2", 100, 0)).Order.EndVersion)
+	})
+
+	t.Run("ARefundThatWasToldOutlivesTheClaim", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		perYuan(w)
+		a := w.Joined("a")
+		_, err := claim(w, a, "DY1", "")
+		require.NoError(t, err)
+		push(w, refund("DY1", back(w, "R", 40)))
+		w.Set("2026-12-24 09:00:00")
+		require.EqualValues(t, 1, w.Count(&model.OrderClaim{}, "state = ?", model.ClaimLapsed))
+		require.EqualValues(t, 40, push(w, paid(w, "DY1", 100, 0)).Order.RefundedFen)
+	})
+
+	t.Run("ClaimsAndPushesAtOnceWithTheLapseLoseNothing", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		perYuan(w)
+		a, b := w.Joined("a"), w.Joined("b")
+		for i := range 8 {
+			_, err := claim(w, a, fmt.Sprint("N", i), "")
+			require.NoError(t, err)
+		}
+		w.Jump("2026-12-24 09:00:00")
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				if _, err := w.Orders.Lapse(t.Context(), 100); err != nil {
+					t.Errorf("Lapse: %v", err)
+				}
+			})
+		}
+		for i := range 8 {
+			wg.Go(func() {
+				if i%2 == 0 {
+					if _, err := claim(w, b, fmt.Sprint("N", i), ""); err != nil {
+						t.Errorf("Claim: %v", err)
+					}
+				} else if _, err := w.Orders.Push(t.Context(), paid(w, fmt.Sprint("N", i), 100, 0)); err != nil {
+					t.Errorf("Push: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 8, w.Count(&model.Order{}))
+		require.EqualValues(t, 4, w.Count(&model.Order{}, "claim_id <> 0"))
+		require.EqualValues(t, 4, w.Count(&model.Order{}, "paid_at IS NOT NULL"))
+		require.EqualValues(t, 8, w.Count(&model.OrderClaim{}, "state = ?", model.ClaimLapsed))
 	})
 
 	t.Run("WaitsForSoManyAtATime", func(t *testing.T) {
@@ -306,8 +358,19 @@ func TestMerge(t *testing.T) {
 	require.Equal(t, a, push(w, paid(w, "B2", 1000, 0)).Order.MemberID)
 	require.EqualValues(t, 50, w.Points(a))
 	w.Verified()
+	_, err = claim(w, a, "WAITS", "")
+	require.NoError(t, err)
 	require.NoError(t, w.Members.Erase(t.Context(), a))
 	require.EqualValues(t, 2, w.Count(&model.Order{}, "member_id = ?", a))
+	require.EqualValues(t, 1, w.Count(&model.OrderClaim{}, "member_id = ? AND no = ? AND order_id > 0", a, "B2"), "the number of an order that he got")
+	require.EqualValues(t, 1, w.Count(&model.OrderClaim{}, "member_id = ? AND no = '' AND order_id = 0", a), "the other is what he typed")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func ptr[T any](v T) *T { return &v }

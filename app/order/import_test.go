@@ -14,17 +14,18 @@ import (
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/order"
+	"github.com/siyu-scrm/siyu/app/sheet"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
 )
 
 // brought imports a file and runs its job.
-func brought(w *apptest.World, data []byte) *order.Imported {
+func brought(w *apptest.World, data []byte) *sheet.Imported {
 	w.T.Helper()
-	in, err := w.Orders.Import(w.T.Context(), "f", data, "test")
+	in, err := w.Sheets.Import(w.T.Context(), order.Import, "f", data, nil, "test")
 	require.NoError(w.T, err)
 	w.Settle()
-	out, err := w.Orders.ImportOf(w.T.Context(), in.ID)
+	out, err := w.Sheets.Get(w.T.Context(), order.Import, in.ID)
 	require.NoError(w.T, err)
 	require.Equal(w.T, model.WorkDone, out.State)
 	require.Equal(w.T, out.Lines, out.Done)
@@ -64,18 +65,18 @@ func TestImport(t *testing.T) {
 		b.WriteString("douyin,D1,,,,,,R1,0.51,2026-11-23 09:00:00\n")
 		file := []byte(b.String())
 		out := brought(w, file)
-		require.Equal(t, order.Outcome{New: 250, Changed: 1, Failed: int64(len(bad))}, out.Result)
+		require.Equal(t, sheet.Outcome{New: 250, Changed: 1, Failed: int64(len(bad))}, out.Result)
 		require.EqualValues(t, 250*10-1, w.Points(m))
 		var report bytes.Buffer
-		require.NoError(t, w.Orders.Report(t.Context(), out.ID, templates.English, &report))
+		require.NoError(t, w.Sheets.Report(t.Context(), out, templates.English, &report))
 		require.Contains(t, report.String(), "\n257,douyin,D0,failed,refunds[0].amount_fen,More is refunded than was paid: 1050 fen remain\n")
 		require.Contains(t, report.String(), "\n253,taobao,X2,failed,amount,")
 		require.Contains(t, report.String(), "\n256,taobao,X5,failed,member_no,")
 
 		again := brought(w, file)
-		require.Equal(t, order.Outcome{Same: 251, Failed: int64(len(bad))}, again.Result)
+		require.Equal(t, sheet.Outcome{Same: 251, Failed: int64(len(bad))}, again.Result)
 		require.EqualValues(t, 250*10-1, w.Points(m))
-		require.Zero(t, w.Count(&model.OrderImportLine{}, "push_json <> '{}' AND state <> ?", model.LineFailed), "nothing is kept of what landed")
+		require.Zero(t, w.Count(&model.ImportLine{}, "body_json <> '{}' AND state <> ?", model.LineFailed), "nothing is kept of what landed")
 		w.Verified()
 	})
 
@@ -99,7 +100,7 @@ func TestImport(t *testing.T) {
 		require.NoError(t, err)
 		for i, file := range [][]byte{[]byte(text), []byte("\ufeff" + text), []byte(gb), xlsx.Bytes()} {
 			out := brought(w, file)
-			require.Equal(t, order.Outcome{New: int64(1 - min(i, 1)), Same: int64(min(i, 1))}, out.Result, "file %d", i)
+			require.Equal(t, sheet.Outcome{New: int64(1 - min(i, 1)), Same: int64(min(i, 1))}, out.Result, "file %d", i)
 		}
 		require.EqualValues(t, 1234, w.Points(m))
 		require.EqualValues(t, 1, w.Count(&model.OrderItem{}, "product = ?", "草莓,味"))
@@ -109,18 +110,18 @@ func TestImport(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
 		for _, file := range []string{"", "a,b\n1,2\n", "platform,order_no\n", "PK\x03\x04nothing"} {
-			_, err := w.Orders.Import(t.Context(), "f", []byte(file), "test")
+			_, err := w.Sheets.Import(t.Context(), order.Import, "f", []byte(file), nil, "test")
 			refused(t, errs.Invalid, err)
 		}
-		_, err := w.Orders.Import(t.Context(), "f", []byte("platform,order_no\n"+strings.Repeat("jd,1\n", 100_001)), "test")
+		_, err := w.Sheets.Import(t.Context(), order.Import, "f", []byte("platform,order_no\n"+strings.Repeat("jd,1\n", 100_001)), nil, "test")
 		refused(t, errs.TooLarge, err)
-		require.Zero(t, w.Count(&model.OrderImport{}))
+		require.Zero(t, w.Count(&model.Import{}))
 	})
 
 	t.Run("EndsWhereItIsCancelled", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)
-		in, err := w.Orders.Import(t.Context(), "f", []byte("platform,order_no,paid_at,amount\njd,1,2026-11-23 09:00:00,1\n"), "test")
+		in, err := w.Sheets.Import(t.Context(), order.Import, "f", []byte("platform,order_no,paid_at,amount\njd,1,2026-11-23 09:00:00,1\n"), nil, "test")
 		require.NoError(t, err)
 		_, err = w.Works.Cancel(t.Context(), in.WorkID)
 		require.NoError(t, err)

@@ -3,9 +3,12 @@
 package order
 
 import (
+	"context"
 	"strings"
 	"time"
 	"unicode"
+
+	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
@@ -13,7 +16,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/reward"
-	"github.com/siyu-scrm/siyu/app/work"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 // Service is the use cases of orders.
@@ -24,12 +27,14 @@ type Service struct {
 	events  *event.Log
 	members *member.Service
 	rewards *reward.Service
-	works   *work.Service
+
+	// Lost looks again at what a member could claim while an order seemed to be his; nil: nothing.
+	Lost func(ctx context.Context, tx *gorm.DB, memberID int64, at time.Time) error
 }
 
 // New returns the service.
-func New(d *db.DB, c clock.Clock, z clock.Zone, events *event.Log, members *member.Service, rewards *reward.Service, works *work.Service) *Service {
-	return &Service{db: d, clock: c, zone: z, events: events, members: members, rewards: rewards, works: works}
+func New(d *db.DB, c clock.Clock, z clock.Zone, events *event.Log, members *member.Service, rewards *reward.Service) *Service {
+	return &Service{db: d, clock: c, zone: z, events: events, members: members, rewards: rewards}
 }
 
 // Push is what a platform tells of an order. JSON is how an import keeps it; the phone number is not in it.
@@ -70,18 +75,9 @@ type Refund struct {
 // maxNo bounds the number of an order and of a refund, in bytes.
 const maxNo = 64
 
-// Number normalises the number of an order (PLAYBOOKS H9): full-width to half-width, without spaces around it, upper case.
+// Number normalises the number of an order, and refuses what is none.
 func Number(field, s string) (string, error) {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= '！' && r <= '～':
-			return r - '！' + '!'
-		case r == '\u3000':
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.ToUpper(strings.TrimSpace(s))
+	s = model.OrderNo(s)
 	if s == "" || len(s) > maxNo || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "", errs.Field(field, "order.number", "limit", maxNo)
 	}

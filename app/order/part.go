@@ -14,7 +14,7 @@ import (
 const ofOrders = "order_id IN (SELECT id FROM orders WHERE member_id IN @ids)"
 
 // Part says that a survivor has the orders and claims of both. An erasure keeps orders under the member number, without phone; claims that
-// wait end.
+// wait end, and the number typed goes with those that got no order.
 func (s *Service) Part() member.Part {
 	return member.Part{
 		Name: "order",
@@ -39,7 +39,11 @@ func (s *Service) Part() member.Part {
 				Export: []string{"(SELECT no FROM orders WHERE id = order_id) AS order_no", "refund_no", "amount_fen", "refunded_at"},
 			},
 			{
-				Row: &model.OrderClaim{}, Undo: member.Return, Erase: member.Blank(map[string]any{"phone_tail": ""}),
+				// A number that he typed is his word, until it is that of an order that he got.
+				Row: &model.OrderClaim{}, Undo: member.Return, Erase: member.Blank(map[string]any{
+					"phone_tail": "", "no": gorm.Expr("CASE WHEN state = ? THEN no ELSE '' END", model.ClaimDone),
+					"order_id": gorm.Expr("CASE WHEN state = ? THEN order_id ELSE 0 END", model.ClaimDone),
+				}),
 				Export: []string{"platform", "no", "state", "reason", "phone_tail", "at", "ended_at"},
 			},
 		},

@@ -90,7 +90,7 @@ func (s *Service) pushTx(ctx context.Context, tx *gorm.DB, p Push, set *model.Or
 	if err := d.own(p.MemberID); err != nil {
 		return out, err
 	}
-	out.Applied = out.Applied || d.dirty
+	out.Applied = out.Applied || d.o != d.kept
 	out.Grants, err = d.settle(ctx)
 	out.Order = d.o
 	return out, err
@@ -103,8 +103,8 @@ type deed struct {
 	known known
 	set   *model.OrderSettings
 	now   time.Time
-	fresh bool // the row was not there; until insert it has no id
-	dirty bool // it is to be saved
+	fresh bool        // the row was not there; until insert it has no id
+	kept  model.Order // as the row is
 	o     model.Order
 	items []model.OrderItem
 	told  model.JSON // what its event says, before the deed
@@ -124,8 +124,7 @@ func (s *Service) open(tx *gorm.DB, platform, no string, other int64) (*deed, er
 	if err := d.insert(); !errors.Is(err, errThere) {
 		return d, err
 	}
-	d.fresh = false
-	return d, d.read(platform, no)
+	return s.open(tx, platform, no, other)
 }
 
 // look is open but for the making of the row, which is left to insert.
@@ -147,7 +146,9 @@ func (s *Service) look(tx *gorm.DB, k known, platform, no string, other int64) (
 		return nil, err
 	}
 	if len(peek) > 0 {
-		return d, d.read(platform, no)
+		if err := d.read(platform, no); !errors.Is(err, errEmptied) {
+			return d, err
+		}
 	}
 	d.fresh = true
 	d.o = model.Order{Platform: platform, No: no, CreatedAt: d.now, UpdatedAt: d.now}
@@ -159,6 +160,9 @@ func orderKey(platform, no string) string { return platform + " " + no }
 // errThere says that the row was made since the look.
 var errThere = errors.New("order: the row is there")
 
+// errEmptied says that the row went with its last claim since the look.
+var errEmptied = errors.New("order: the row is gone")
+
 // insert makes the row, which locks it.
 func (d *deed) insert() error {
 	dup, err := db.Insert(d.tx, &d.o)
@@ -169,6 +173,7 @@ func (d *deed) insert() error {
 		return errThere
 	}
 	delete(d.known.absent, orderKey(d.o.Platform, d.o.No))
+	d.kept = d.o
 	return nil
 }
 
@@ -196,9 +201,12 @@ func (d *deed) read(platform, no string) error {
 		return fmt.Errorf("order: lock: %w", err)
 	}
 	d.o = model.Order{}
-	if err := d.tx.Where("platform = ? AND no = ?", platform, no).Take(&d.o).Error; err != nil {
+	if err := d.tx.Where("platform = ? AND no = ?", platform, no).Take(&d.o).Error; errors.Is(err, gorm.ErrRecordNotFound) {
+		return errEmptied
+	} else if err != nil {
 		return fmt.Errorf("order: read: %w", err)
 	}
+	d.kept = d.o
 	if err := d.known.take(d.tx, d.o.MemberID); err != nil { // since the first look; a deadlock is tried again
 		return err
 	}
@@ -219,7 +227,7 @@ func (d *deed) read(platform, no string) error {
 // adopt takes over what of the push is new. A fresh row is inserted with it.
 func (d *deed) adopt(p *Push) (applied bool, err error) {
 	o, known := &d.o, d.o.PaidAt != nil
-	before, stored := *o, *o
+	before := *o
 	head := p.AmountFen != nil && (!known || p.Version >= o.Version)
 	if head {
 		if known && p.Version == o.Version && p.Version > 0 && (*p.AmountFen != o.AmountFen || !p.PaidAt.Equal(*o.PaidAt)) {
@@ -250,7 +258,6 @@ func (d *deed) adopt(p *Push) (applied bool, err error) {
 		if err := d.insert(); err != nil {
 			return false, err
 		}
-		stored = *o
 	}
 	if head {
 		if applied, err = d.adoptItems(p); err != nil {
@@ -260,7 +267,6 @@ func (d *deed) adopt(p *Push) (applied bool, err error) {
 	if err := d.adoptRefunds(p, known || p.AmountFen != nil); err != nil {
 		return false, err
 	}
-	d.dirty = d.dirty || *o != stored
 	d.refunds = o.RefundedFen > before.RefundedFen || o.Ended != "" && before.Ended == ""
 	return applied || *o != before, nil
 }
@@ -379,7 +385,7 @@ func (d *deed) own(named int64) error {
 	return nil
 }
 
-func (d *deed) give(memberID int64) { d.o.MemberID, d.dirty = memberID, true }
+func (d *deed) give(memberID int64) { d.o.MemberID = memberID }
 
 // taken puts on the risk list that a member claimed what is another's.
 func (d *deed) taken(memberID int64) error {

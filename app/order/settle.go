@@ -42,6 +42,9 @@ func (d *deed) data() model.JSON {
 // by its event, later by adjusting what that event gave.
 func (d *deed) settle(ctx context.Context) (grants []event.Grant, err error) {
 	o := &d.o
+	if err := d.save(); err != nil { // before the event: its followers look at the row
+		return nil, err
+	}
 	if o.MemberID != 0 && o.PaidAt != nil && !d.gone {
 		switch data := d.data(); {
 		case o.EventID == 0 && o.Net() > 0:
@@ -57,13 +60,22 @@ func (d *deed) settle(ctx context.Context) (grants []event.Grant, err error) {
 }
 
 func (d *deed) save() error {
-	if !d.dirty {
+	if d.o == d.kept {
 		return nil
 	}
-	d.dirty, d.o.UpdatedAt = false, d.now
-	if err := d.tx.Save(&d.o).Error; err != nil {
+	d.o.UpdatedAt = d.now
+	of := d.kept
+	of.EventID, of.Events, of.UpdatedAt = d.o.EventID, d.o.Events, d.o.UpdatedAt
+	var err error
+	if of == d.o { // as of most orders: no index needs to be written
+		err = d.tx.Exec("UPDATE orders SET event_id = ?, events = ?, updated_at = ? WHERE id = ?", of.EventID, of.Events, of.UpdatedAt, of.ID).Error
+	} else {
+		err = d.tx.Save(&d.o).Error
+	}
+	if err != nil {
 		return fmt.Errorf("order: save: %w", err)
 	}
+	d.kept = d.o
 	return nil
 }
 
@@ -91,7 +103,6 @@ func (d *deed) earn(ctx context.Context, data model.JSON) ([]event.Grant, error)
 // record records an event about the order for its owner.
 func (d *deed) record(ctx context.Context, ev *model.Event) ([]event.Grant, error) {
 	d.o.Events++
-	d.dirty = true
 	ev.MemberID, ev.Source, ev.Key = d.o.MemberID, source, d.key()
 	return d.events.RecordTx(ctx, d.tx, ev)
 }

@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"runtime"
@@ -60,6 +61,40 @@ func (s *Service) Forecast(ctx context.Context, class string, m Message, members
 		Audience: int64(members.GetCardinality()), Reachable: total.reachable, Deferred: total.deferred, //nolint:gosec // ids fit 32 bits
 		Channels: total.channels, Skipped: listReasons(total.skipped),
 	}, nil
+}
+
+// estimateOf is for how many people an Estimate decides.
+const estimateOf = 20_000
+
+// Estimate is Forecast by a sample spread over the members, where they are many: sampled is how many were decided about, 0 = all. The
+// numbers of a sample are scaled up and add up to the audience.
+func (s *Service) Estimate(ctx context.Context, class string, m Message, members *roaring.Bitmap) (f Forecast, sampled int64, err error) {
+	total := int64(members.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	if total <= estimateOf {
+		f, err = s.Forecast(ctx, class, m, members)
+		return f, 0, err
+	}
+	some := roaring.New()
+	for i := range int64(estimateOf) {
+		id, err := members.Select(uint32(i * total / estimateOf)) //nolint:gosec // below total
+		if err != nil {
+			return f, 0, fmt.Errorf("reach: estimate: %w", err)
+		}
+		some.Add(id)
+	}
+	if f, err = s.Forecast(ctx, class, m, some); err != nil {
+		return f, 0, err
+	}
+	f.Audience, f.Reachable = total, total
+	for i := range f.Skipped {
+		f.Skipped[i].Count = f.Skipped[i].Count * total / estimateOf
+		f.Reachable -= f.Skipped[i].Count
+	}
+	f.Deferred = f.Deferred * total / estimateOf
+	for channel, n := range f.Channels {
+		f.Channels[channel] = n * total / estimateOf
+	}
+	return f, estimateOf, nil
 }
 
 // chunks are the ids of a set, ascending, n at a time.

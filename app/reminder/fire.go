@@ -99,7 +99,7 @@ func (s *Service) advance(tx *gorm.DB, r *model.Reminder, now time.Time, slot mo
 	if next := line.Next(from); !next.IsZero() {
 		set["next_at"] = next
 	}
-	if r.Kind == model.ReminderExpiring && !missed {
+	if (r.Kind == model.ReminderExpiring || r.Kind == model.ReminderCoupon) && !missed {
 		set["covered"] = slot
 	}
 	res := tx.Model(&model.Reminder{}).Where("id = ? AND next_at = ?", r.ID, r.NextAt).Updates(set)

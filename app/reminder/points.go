@@ -126,11 +126,16 @@ func (s *Service) ahead(r *model.Reminder, at time.Time) model.Day {
 
 // ending are those who hold something whose last day is not announced yet. What ends on a day is unusable from its end.
 func (s *Service) ending(ctx context.Context, r *model.Reminder, until model.Day) (*roaring.Bitmap, error) {
-	after := s.Clock.Now()
-	if r.Covered != "" && s.Zone.End(r.Covered).After(after) {
-		after = s.Zone.End(r.Covered)
+	return s.Book.Ending(ctx, r.Account, s.uncovered(r), s.Zone.End(until))
+}
+
+// uncovered is the moment up to which everything was announced or is over.
+func (s *Service) uncovered(r *model.Reminder) time.Time {
+	now := s.Clock.Now()
+	if r.Covered != "" && s.Zone.End(r.Covered).After(now) {
+		return s.Zone.End(r.Covered)
 	}
-	return s.Book.Ending(ctx, r.Account, after, s.Zone.End(until))
+	return now
 }
 
 // endingNow: it is over for who holds nothing of it any more.

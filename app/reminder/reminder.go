@@ -1,5 +1,5 @@
 // Package reminder tells members by the clock what concerns them: a streak that is about to be lost, points that can be spent, points
-// that are about to expire. Whom and how much is asked when it fires, and again right before each message is sent.
+// or coupons that are about to expire. Whom and how much is asked when it fires, and again right before each message is sent.
 package reminder
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/ledger"
@@ -34,6 +35,7 @@ type Deps struct {
 	Zone       clock.Zone
 	Conditions *condition.Registry
 	Book       *ledger.Book
+	Coupons    *coupon.Service
 	Audience   *audience.Service
 	Reach      *reach.Service
 	// Deduct is what a balance of the account is worth at the till, in fen; nil: there is no deduction.
@@ -74,13 +76,16 @@ func New(d Deps) *Service {
 		model.ReminderExpiring: {
 			model.ClassService, chat, []string{"balance", "expiring", "ends_on"}, s.checkExpiring, s.ahead, s.ending, s.endingNow,
 		},
+		model.ReminderCoupon: {
+			model.ClassService, chat, []string{"coupon", "coupons", "ends_on"}, s.checkCoupon, s.ahead, s.lapsing, s.lapsingNow,
+		},
 	}
 	d.Reach.Recheck(Source, s.recheck)
 	return s
 }
 
 // Kinds are the sorts of reminders.
-var Kinds = []string{model.ReminderStreak, model.ReminderSpend, model.ReminderExpiring}
+var Kinds = []string{model.ReminderStreak, model.ReminderSpend, model.ReminderExpiring, model.ReminderCoupon}
 
 // Variables are those that only reminders of the kind know.
 func (s *Service) Variables(kind string) []string { return s.kinds[kind].variables }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reach"
@@ -372,6 +374,62 @@ func TestExpiring(t *testing.T) {
 		w.Set("2026-11-26 13:00:00")
 		require.Len(t, texts(w, alice), 2)
 	})
+}
+
+func TestCoupon(t *testing.T) { // P02 #8
+	t.Parallel()
+	w := apptest.New(t)
+	define := func(name string, days int) int64 {
+		c, err := w.Coupons.Save(t.Context(), coupon.Definition{Coupon: model.Coupon{Code: fmt.Sprint("c", days), Name: name, Kind: model.CouponFreeItem, ValidDays: days, Enabled: true}})
+		require.NoError(t, err)
+		return c.ID
+	}
+	three, four := define("三天券", 3), define("四天券", 4)
+	w.Set("2026-11-23 11:00:00")
+	save(w, model.Reminder{Kind: model.ReminderCoupon, Name: "券快过期", Enabled: true, Cron: "0 12 * * *", Days: 1}, says("{{coupon}}等 {{coupons}} 张 {{ends_on}} 到期"))
+	hold := func(id int64, coupons ...int64) (held []*coupon.Held) {
+		for _, c := range coupons {
+			h, err := w.Coupons.Give(t.Context(), id, c, "x")
+			require.NoError(t, err)
+			held = append(held, h)
+		}
+		return held
+	}
+	alice, a := reachable(w, "alice")
+	bob, b := reachable(w, "bob")
+	carl, c := reachable(w, "carl")
+	hold(a, three, three, four)
+	hold(b, four)
+	used := hold(c, three)
+	dora, d := reachable(w, "dora")
+	hold(d, three)
+	erik, e := reachable(w, "erik")
+	aside := hold(e, three)
+	w.Set("2026-11-23 13:00:00")
+	require.Empty(t, texts(w, alice), "the last day is the 25th")
+	w.Jump("2026-11-24 12:00:00")
+	_, err := w.Reminders.RunDue(t.Context(), w.Now())
+	require.NoError(t, err)
+	_, err = w.Coupons.Verify(t.Context(), coupon.Use{Code: used[0].Code}, w.Now()) // between the freeze and the send
+	require.NoError(t, err)
+	_, err = w.Coupons.Lock(t.Context(), coupon.Use{Code: aside[0].Code, OrderNo: "1"}, w.Now().Add(time.Hour), w.Now())
+	require.NoError(t, err)
+	w.Settle()
+	require.Len(t, texts(w, dora), 1)
+	require.Empty(t, texts(w, erik), "an order has set it aside")
+	require.Equal(t, []string{"三天券等 2 张 2026-11-25 到期"}, texts(w, alice))
+	require.Empty(t, texts(w, bob))
+	require.Empty(t, texts(w, carl), "he has used it")
+	for _, p := range []*phone.Person{alice, bob, dora} { // their windows were 48 hours
+		w.Act(p, "text", map[string]any{"content": "在吗"})
+	}
+	w.Set("2026-11-25 12:00:00")
+	require.Equal(t, []string{"四天券等 1 张 2026-11-26 到期"}, texts(w, bob))
+	require.Equal(t, "三天券等 3 张 2026-11-25 到期", texts(w, alice)[1], "another one is about to expire")
+	require.Len(t, texts(w, dora), 1, "each is announced once")
+	w.Set("2026-11-27 12:00:00")
+	require.Len(t, texts(w, alice), 2)
+	require.Empty(t, texts(w, carl))
 }
 
 func TestRefusals(t *testing.T) {

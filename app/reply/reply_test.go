@@ -422,10 +422,14 @@ func TestFollowing(t *testing.T) {
 		save(w, keyword(model.MatchExact, []string{"x"}, text("1"), text("2"), reply.Message{Kind: reply.Image, ImageID: picture(w, "i")}, text("4")))
 		p := follower(w)
 		write(w, p, "x")
+		w.Tx(func(_ context.Context, tx *gorm.DB) error {
+			return tx.Where("media_id > 0").Delete(&model.MediaCopy{}).Error
+		}) // made before the answer
 		for range 2 { // over 2, then over the upload that the picture needs
 			work(w, deadly{w.WeChat})
 			leave(w)
 		}
+		require.Equal(t, []string{"text 2"}, customs(w, p))
 		w.Settle()
 		require.Equal(t, []string{"text 2", "image [图片]", "text 4"}, customs(w, p))
 	})

@@ -63,6 +63,9 @@ func (s *Service) SaveCapSet(ctx context.Context, in model.CapSet) (*model.CapSe
 }
 
 func (s *Service) saveCapSetTx(tx *gorm.DB, in model.CapSet) (model.CapSet, error) {
+	if err := db.Bump(tx, revision); err != nil { // first: who deletes it meanwhile waits, or it is gone
+		return in, fmt.Errorf("reward: cap set: %w", err)
+	}
 	accounts, err := accountCodes(tx)
 	if err != nil {
 		return in, err
@@ -82,7 +85,7 @@ func (s *Service) saveCapSetTx(tx *gorm.DB, in model.CapSet) (model.CapSet, erro
 		if err != nil {
 			return in, fmt.Errorf("reward: cap set: %w", err)
 		}
-		return in, db.Bump(tx, revision)
+		return in, nil
 	}
 	var old model.CapSet
 	if err := tx.Take(&old, in.ID).Error; errors.Is(err, gorm.ErrRecordNotFound) {
@@ -97,7 +100,7 @@ func (s *Service) saveCapSetTx(tx *gorm.DB, in model.CapSet) (model.CapSet, erro
 	if err := tx.Save(&in).Error; err != nil {
 		return in, fmt.Errorf("reward: cap set: %w", err)
 	}
-	return in, db.Bump(tx, revision)
+	return in, nil
 }
 
 // DeleteCapSet deletes a cap set that no version of a rule ever named: an event of that version's time may still come.

@@ -80,6 +80,95 @@ func TestCapSets(t *testing.T) {
 		})
 	}
 
+	t.Run("ChangedAndDeletedWhileMembersEarnNoneIsLostOrExceeded", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		ctx := context.WithoutCancel(t.Context())
+		shared := capSet(w, model.CapSet{Code: "shared", Period: "year", Account: "points", Amount: 15})
+		w.Rule("a", "behavior.a", `{"grants":[{"kind":"fixed","account":"points","amount":5}],"cap_sets":["shared"]}`)
+		var sets []model.CapSet
+		for i := range 8 {
+			sets = append(sets, *capSet(w, model.CapSet{Code: fmt.Sprint("set", i), Period: "year", Account: "growth", Amount: 1}))
+		}
+		alice, bob := w.Joined("alice"), w.Joined("bob")
+		behave := func(id int64, key string) {
+			if err := w.Behave(id, "a", key, apptest.Start); err != nil {
+				t.Errorf("Behave: %v", err)
+			}
+		}
+		deleted, named := make([]bool, len(sets)), make([]bool, len(sets))
+		var wg sync.WaitGroup
+		for i, set := range sets {
+			wg.Go(func() {
+				behave(alice, fmt.Sprint("alice", i))
+				behave(bob, fmt.Sprint("bob", i))
+			})
+			wg.Go(func() {
+				in := *shared
+				in.Amount = int64(5 + 5*(i%3))
+				if _, err := w.Rewards.SaveCapSet(ctx, in); err != nil {
+					t.Errorf("SaveCapSet: %v", err)
+				}
+				if err := w.Rewards.DeleteCapSet(ctx, shared.ID); errs.CodeOf(err) != errs.Conflict {
+					t.Errorf("DeleteCapSet of one that a rule names: %v", err)
+				}
+			})
+			for range 3 {
+				wg.Go(func() {
+					in := set
+					in.Amount = 5
+					if _, err := w.Rewards.SaveCapSet(ctx, in); err != nil && errs.CodeOf(err) != errs.NotFound {
+						t.Errorf("SaveCapSet: %v", err)
+					}
+				})
+			}
+			wg.Go(func() {
+				err := w.Rewards.DeleteCapSet(ctx, set.ID)
+				if deleted[i] = err == nil; err != nil && errs.CodeOf(err) != errs.Conflict {
+					t.Errorf("DeleteCapSet: %v", err)
+				}
+			})
+			wg.Go(func() {
+				in := reward.Input{Code: set.Code, Name: set.Code, Enabled: true, Trigger: "behavior.a", Definition: reward.Definition{
+					Grants: []reward.Spec{{Kind: reward.Fixed, Account: "growth", Amount: 5}}, CapSets: []string{set.Code},
+				}}
+				_, err := w.Rewards.Save(ctx, in, templates.Chinese)
+				if named[i] = err == nil; err != nil && errs.CodeOf(err) != errs.Invalid {
+					t.Errorf("Save: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		last := *shared
+		last.Amount = 15
+		_, err := w.Rewards.SaveCapSet(ctx, last)
+		require.NoError(t, err)
+		for i := range 4 {
+			behave(alice, fmt.Sprint("alice", i, "after"))
+			behave(bob, fmt.Sprint("bob", i, "after"))
+		}
+		grown := int64(0)
+		for i, set := range sets {
+			require.NotEqual(t, deleted[i], named[i], "it goes, or a rule has it")
+			require.Equal(t, !deleted[i], w.Count(&model.CapSet{}, "id = ?", set.ID) == 1, "what was deleted does not come back")
+			now, err := w.Rewards.CapSet(ctx, set.ID)
+			if deleted[i] {
+				require.Equal(t, errs.NotFound, errs.CodeOf(err))
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, []string{set.Code}, now.Rules)
+			grown += now.Amount
+		}
+		for _, id := range []int64{alice, bob} {
+			require.EqualValues(t, 15, w.Points(id))
+			var got int64
+			require.NoError(t, w.DB.Reader(ctx).Model(&model.Entry{}).Where("member_id = ? AND account = ?", id, "growth").Select("COALESCE(SUM(delta), 0)").Scan(&got).Error)
+			require.Equal(t, grown, got)
+		}
+		w.Verified()
+	})
+
 	t.Run("RulesOfOneEventShareItToo", func(t *testing.T) {
 		t.Parallel()
 		w := apptest.New(t)

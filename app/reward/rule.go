@@ -132,13 +132,6 @@ func load(tx *gorm.DB) (*programme, error) {
 	if err := tx.Order("id DESC").Find(&p.settings).Error; err != nil {
 		return nil, fmt.Errorf("reward: settings: %w", err)
 	}
-	var sets []model.CapSet
-	if err := tx.Find(&sets).Error; err != nil {
-		return nil, fmt.Errorf("reward: cap sets: %w", err)
-	}
-	for _, set := range sets {
-		p.sets[set.Code] = set
-	}
 	var rows []model.PointRule
 	if err := tx.Order("id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("reward: rules: %w", err)
@@ -146,6 +139,13 @@ func load(tx *gorm.DB) (*programme, error) {
 	var versions []model.PointRuleVersion
 	if err := tx.Order("rule_id, version DESC").Find(&versions).Error; err != nil {
 		return nil, fmt.Errorf("reward: versions: %w", err)
+	}
+	var sets []model.CapSet // at last: what a version names is there, and stays while one does
+	if err := tx.Find(&sets).Error; err != nil {
+		return nil, fmt.Errorf("reward: cap sets: %w", err)
+	}
+	for _, set := range sets {
+		p.sets[set.Code] = set
 	}
 	byID := map[int64]*rule{}
 	for _, row := range rows {

@@ -55,7 +55,7 @@ type TracedLine struct {
 	Account     string
 	TagID       int64
 	CouponID    int64
-	Count       int64  // of coupons, as long as the stock and the member's own limit last
+	Count       int64  // of coupons, as long as the stock and the member's own limit last; of an event that happened, those really given
 	Name        string // of the tag or the coupon
 	Base, Bonus int64  // after the caps
 	Want        int64  // before them
@@ -140,7 +140,7 @@ func (s *Service) drafted(ctx context.Context, tx *gorm.DB, p *programme, in *In
 }
 
 // Explain says why an event earned what it did: each leaf of the conditions with the value that it sees, the caps, the multipliers taken and
-// not taken, and the lines that were written. ruleID 0 is every rule that its kind concerns.
+// not taken, and the lines, coupons and tags that were written. ruleID 0 is every rule that its kind concerns.
 func (s *Service) Explain(ctx context.Context, eventID, ruleID int64) (*Traced, error) {
 	tx := s.db.Reader(ctx)
 	var ev model.Event
@@ -217,8 +217,14 @@ func (s *Service) trace(ctx context.Context, tx *gorm.DB, p *programme, ev *mode
 	if err := newTags(tx, ev.MemberID, outs); err != nil {
 		return nil, err
 	}
+	gave, err := things(tx, ev)
+	if err != nil {
+		return nil, err
+	}
 	for i := range t.Rules {
-		t.Rules[i].fill(sit, outs)
+		if t.Rules[i].fill(sit, outs); ev.ID != 0 {
+			t.Rules[i].happened(gave)
+		}
 		if err := nameThings(tx, t.Rules[i].Lines); err != nil {
 			return nil, err
 		}
@@ -283,6 +289,46 @@ func (x *TracedRule) fill(sit *situation, outs []outcome) {
 		for _, c := range sit.limits(o.hit) {
 			x.Caps = append(x.Caps, TracedCap{string(c.key.of), c.key.period, c.key.account, c.most, sit.used[c.key]})
 		}
+	}
+}
+
+// gift is a coupon or a tag that a rule gave.
+type gift struct {
+	RuleID, CouponID, TagID, Count int64
+}
+
+// things are the coupons and tags that the rules really gave for the event; none of one that has not happened.
+func things(tx *gorm.DB, ev *model.Event) (out []gift, err error) {
+	if ev.ID == 0 {
+		return nil, nil
+	}
+	err = tx.Model(&model.MemberCoupon{}).Select("source_id AS rule_id, coupon_id, COUNT(*) AS count").
+		Where("member_id = ? AND event_id = ? AND source = ?", ev.MemberID, ev.ID, model.CouponByRule).
+		Group("source_id, coupon_id").Order("MIN(id)").Scan(&out).Error
+	if err != nil {
+		return nil, fmt.Errorf("reward: trace: %w", err)
+	}
+	var tags []gift
+	err = tx.Model(&model.TagChange{}).Select("cause_id AS rule_id, tag_id").
+		Where("member_id = ? AND event_id = ? AND cause = ? AND is_set", ev.MemberID, ev.ID, model.CauseReward).Order("id").Scan(&tags).Error
+	if err != nil {
+		return nil, fmt.Errorf("reward: trace: %w", err)
+	}
+	return append(out, tags...), nil
+}
+
+// happened puts the coupons and tags that the rule really gave in the place of those that it would give now; a coupon of which none was
+// given stays, with a count of 0.
+func (x *TracedRule) happened(gave []gift) {
+	gave = slices.DeleteFunc(slices.Clone(gave), func(g gift) bool { return g.RuleID != x.RuleID })
+	x.Lines = slices.DeleteFunc(x.Lines, func(l TracedLine) bool {
+		return l.TagID != 0 || l.CouponID != 0 && slices.ContainsFunc(gave, func(g gift) bool { return g.CouponID == l.CouponID })
+	})
+	for i := range x.Lines {
+		x.Lines[i].Count = 0
+	}
+	for _, g := range gave {
+		x.Lines = append(x.Lines, TracedLine{CouponID: g.CouponID, TagID: g.TagID, Count: g.Count, Multiplier: "1"})
 	}
 }
 

@@ -214,3 +214,35 @@ func TestExplain(t *testing.T) {
 	_, err = w.Rewards.Explain(t.Context(), id, 999)
 	require.Equal(t, errs.NotFound, errs.CodeOf(err))
 }
+
+// Coupons and tags are told as they were given, not as the rule would give them now.
+func TestExplainTellsTheCouponsAndTagsThatWereGiven(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	define := func(code string, stock int64) int64 {
+		c, err := w.Coupons.Save(t.Context(), coupon.Definition{Coupon: model.Coupon{Code: code, Name: code, Kind: model.CouponFreeItem, ValidDays: 30, Enabled: true, Stock: &stock}})
+		require.NoError(t, err)
+		return c.ID
+	}
+	three, gone, tagID := define("three", 3), define("gone", 1), w.Tag(tag.Value, "paid")
+	rule := w.Rule("things", model.EventOrderPaid, fmt.Sprintf(`{"grants":[{"kind":"tag","tag_id":"%d"},{"kind":"coupon","coupon_id":"%d","count":2},{"kind":"coupon","coupon_id":"%d"}]}`, tagID, three, gone))
+	alice, bob := w.Joined("alice"), w.Joined("bob")
+	first, _ := order(w, model.EventOrderPaid, alice, "1", 100, w.Now())
+	second, _ := order(w, model.EventOrderPaid, alice, "2", 100, w.Now())
+	_, err := w.Coupons.Give(t.Context(), bob, three, "by hand")
+	require.Equal(t, errs.OutOfStock, errs.CodeOf(err))
+	explained := func(id int64) (out []string) {
+		got, err := w.Rewards.Explain(t.Context(), id, rule.ID)
+		require.NoError(t, err)
+		require.Len(t, got.Rules, 1)
+		for _, l := range got.Rules[0].Lines {
+			out = append(out, fmt.Sprint(l.Name, " ", l.Count))
+		}
+		return out
+	}
+	require.Equal(t, []string{"three 2", "gone 1", "价值:paid 0"}, explained(first))
+	require.Equal(t, []string{"gone 0", "three 1"}, explained(second), "of two the last one, of the other none, and the tag was there")
+	_, err = w.Members.Merge(t.Context(), bob, alice, "test")
+	require.NoError(t, err)
+	require.Equal(t, []string{"three 2", "gone 1", "价值:paid 0"}, explained(first))
+}

@@ -1,6 +1,7 @@
 package tag
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,22 +27,96 @@ const revision = "auto_tags"
 // rule is an enabled auto-tag rule, ready to be evaluated.
 type rule struct {
 	model.AutoTag
-	tree     condition.Tree
-	triggers []string
-	reads    []int64 // tags that the condition asks about
-	onEvent  bool    // set when an event matches, and kept; else held while the condition holds
+	tree    condition.Tree
+	reads   []int64 // tags that the condition asks about
+	group   int64   // of its tag
+	onEvent bool    // set when an event matches, and kept; else held while the condition holds
 }
 
-// ruleCache holds the enabled rules as of a revision.
+// unit is what is evaluated together: a rule, or those of a ladder in their order, of which the first that holds sets its tag.
+type unit struct {
+	rules    []*rule
+	triggers []string
+}
+
+func (u *unit) first() *rule  { return u.rules[0] }
+func (u *unit) onEvent() bool { return u.first().onEvent }
+
+func (u *unit) reads(tagID int64) bool {
+	return slices.ContainsFunc(u.rules, func(r *rule) bool { return slices.Contains(r.reads, tagID) })
+}
+
+// ruleCache holds the enabled rules as of a revision, and which of them an event concerns. What it holds does not change.
 type ruleCache struct {
 	mu       sync.Mutex
 	revision int64
 	loaded   bool
-	rules    []*rule
+	rules    *ruleSet
+}
+
+type ruleSet struct {
+	units  []*unit
+	mu     sync.Mutex
+	byKind map[string][]*unit // filled when a kind is first seen
+}
+
+// of finds the unit of a rule; nil for one that is not enabled.
+func (l *ruleSet) of(ruleID int64) *unit {
+	for _, u := range l.units {
+		if slices.ContainsFunc(u.rules, func(r *rule) bool { return r.ID == ruleID }) {
+			return u
+		}
+	}
+	return nil
+}
+
+// rule finds an enabled rule; nil for none.
+func (l *ruleSet) rule(id int64) *rule {
+	if u := l.of(id); u != nil {
+		return u.rules[slices.IndexFunc(u.rules, func(r *rule) bool { return r.ID == id })]
+	}
+	return nil
+}
+
+// maxKinds bounds the kinds that are remembered: other systems name theirs.
+const maxKinds = 1000
+
+// triggered are the units that the event may change.
+func (l *ruleSet) triggered(ev *model.Event) []*unit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list, known := l.byKind[ev.Kind]
+	if !known {
+		for _, u := range l.units {
+			if u.hears(ev.Kind) {
+				list = append(list, u)
+			}
+		}
+		if len(l.byKind) >= maxKinds {
+			clear(l.byKind)
+		}
+		l.byKind[ev.Kind] = list
+	}
+	if ev.Kind != model.EventTag {
+		return list
+	}
+	tags := changedTags(ev)
+	return slices.DeleteFunc(slices.Clone(list), func(u *unit) bool { return !u.onEvent() && !slices.ContainsFunc(tags, u.reads) })
+}
+
+// hears also knows the events that make somebody new known: a lasting rule may hold for him from the start. A lasting rule
+// on tags is asked again when one of these changed, not any other: else two rules of an exclusive group would displace each other forever.
+func (u *unit) hears(kind string) bool {
+	if kind == model.EventTag && !u.onEvent() {
+		return true // triggered looks which tag it is
+	}
+	fresh := !u.onEvent() && (kind == model.EventFollowed || kind == model.EventRegistered)
+	behavior := strings.HasPrefix(kind, model.EventBehavior+".") && slices.Contains(u.triggers, event.AnyBehavior)
+	return fresh || behavior || slices.Contains(u.triggers, kind) || slices.Contains(u.triggers, condition.AnyEvent)
 }
 
 // enabled returns the rules in force, reloading them where another process changed them.
-func (s *Service) enabled(tx *gorm.DB) ([]*rule, error) {
+func (s *Service) enabled(tx *gorm.DB) (*ruleSet, error) {
 	rev, err := db.Revision(tx, revision)
 	if err != nil {
 		return nil, fmt.Errorf("tag: revision: %w", err)
@@ -52,29 +127,33 @@ func (s *Service) enabled(tx *gorm.DB) ([]*rule, error) {
 		return s.rules.rules, nil
 	}
 	var rows []model.AutoTag
-	if err := tx.Where("enabled = ?", true).Order("id").Find(&rows).Error; err != nil {
+	if err := tx.Where("enabled = ?", true).Order("position, id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("tag: rules: %w", err)
 	}
-	rules := make([]*rule, 0, len(rows))
+	groups, err := groupsOf(tx)
+	if err != nil {
+		return nil, err
+	}
+	set, ladders := &ruleSet{byKind: map[string][]*unit{}}, map[string]*unit{}
 	for _, row := range rows {
 		tree, err := s.conditions.Parse(row.Condition)
 		if err != nil {
 			return nil, fmt.Errorf("tag: rule %d: %w", row.ID, err)
 		}
-		rules = append(rules, &rule{AutoTag: row, tree: tree, triggers: s.conditions.Triggers(tree), reads: reads(tree), onEvent: s.conditions.EventScoped(tree)})
+		u := ladders[row.Owner]
+		if u == nil {
+			u = &unit{}
+			set.units = append(set.units, u)
+		}
+		if row.Owner != "" {
+			ladders[row.Owner] = u
+		}
+		u.rules = append(u.rules, &rule{AutoTag: row, tree: tree, reads: reads(tree), group: groups[row.TagID], onEvent: s.conditions.EventScoped(tree)})
+		u.triggers = append(u.triggers, s.conditions.Triggers(tree)...)
 	}
-	s.rules.rules, s.rules.revision, s.rules.loaded = rules, rev, true
-	return rules, nil
-}
-
-// triggeredBy also knows the events that make somebody new known: a lasting rule may hold for him from the start. A lasting rule
-// on tags is asked again when one of these changed, not any other: else two rules of an exclusive group would displace each other forever.
-func (r *rule) triggeredBy(ev *model.Event) bool {
-	if ev.Kind == model.EventTag && !r.onEvent {
-		return slices.Contains(r.reads, changedTag(ev))
-	}
-	fresh := !r.onEvent && (ev.Kind == model.EventFollowed || ev.Kind == model.EventRegistered)
-	return fresh || slices.Contains(r.triggers, ev.Kind) || slices.Contains(r.triggers, condition.AnyEvent)
+	slices.SortStableFunc(set.units, func(a, b *unit) int { return cmp.Compare(a.first().ID, b.first().ID) })
+	s.rules.rules, s.rules.revision, s.rules.loaded = set, rev, true
+	return set, nil
 }
 
 // Follow is the event follower: it re-evaluates the rules that the event may change, for its member.
@@ -83,63 +162,179 @@ func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]e
 	if err != nil {
 		return nil, err
 	}
-	now := s.clock.Now()
-	subject := &condition.Subject{MemberID: ev.MemberID, At: now, Event: ev, Cache: map[string]any{}}
-	for _, r := range rules {
-		if !r.triggeredBy(ev) {
-			continue
-		}
-		if err := s.apply(ctx, tx, r, subject); err != nil {
+	units := rules.triggered(ev)
+	if len(units) == 0 {
+		return nil, nil
+	}
+	subject := &condition.Subject{MemberID: ev.MemberID, At: s.clock.Now(), Event: ev, Cache: map[string]any{}}
+	for _, u := range units {
+		if err := s.apply(ctx, tx, u, subject); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
 }
 
-// apply evaluates one rule for one member, sets or removes its tag, and keeps the instant at which time alone
-// changes the verdict.
-func (s *Service) apply(ctx context.Context, tx *gorm.DB, r *rule, sub *condition.Subject) error {
-	v, _, err := s.conditions.Eval(ctx, tx, sub, r.tree)
-	if err != nil {
-		return fmt.Errorf("tag: rule %d: %w", r.ID, err)
-	}
-	c := Cause{Kind: model.CauseRule, ID: r.ID, Reason: r.Name}
+// cause is the rule as the cause of a tag. trace says what it saw; nil where it did not hold.
+func (r *rule) cause(sub *condition.Subject, trace *condition.Trace) Cause {
+	c := Cause{Kind: model.CauseRule, ID: r.ID, Reason: r.Name, Version: r.Version}
 	if sub.Event != nil {
 		c.EventID = sub.Event.ID
 	}
-	if r.onEvent {
-		if v.Holds {
-			_, err = s.SetTx(ctx, tx, sub.MemberID, r.TagID, c, sub.At)
-		}
-		return err
+	if trace != nil {
+		c.Evidence = evidence(*trace)
 	}
-	held, flips, err := standing(tx, r, sub.MemberID)
-	if err != nil {
-		return err
-	}
-	switch {
-	case v.Holds && !held:
-		_, err = s.SetTx(ctx, tx, sub.MemberID, r.TagID, c, sub.At)
-	case !v.Holds && held:
-		_, err = s.UnsetTx(ctx, tx, sub.MemberID, r.TagID, c, sub.At)
-	}
-	if err != nil || v.FlipsAt.IsZero() && !flips {
-		return err
-	}
-	return s.keepFlip(tx, r.ID, sub.MemberID, v.FlipsAt)
+	return c
 }
 
-// standing is what a lasting rule has done for a member so far: whether its tag is held because of it, and whether an
-// instant is kept at which its verdict flips.
-func standing(tx *gorm.DB, r *rule, memberID int64) (held, flips bool, err error) {
-	var found []string
-	err = tx.Raw("SELECT 'held' FROM tag_holds WHERE tag_id = ? AND member_id = ? AND cause = ? AND cause_id = ?"+
-		" UNION ALL SELECT 'flips' FROM tag_flips WHERE auto_tag_id = ? AND member_id = ?",
-		r.TagID, memberID, model.CauseRule, r.ID, r.ID, memberID).Scan(&found).Error
-	if err != nil {
-		return false, false, fmt.Errorf("tag: rule %d: %w", r.ID, err)
+// apply evaluates a unit for one member, sets or removes its tags, and keeps the instant at which time alone changes the verdict.
+func (s *Service) apply(ctx context.Context, tx *gorm.DB, u *unit, sub *condition.Subject) error {
+	if u.onEvent() {
+		v, trace, err := s.conditions.Eval(ctx, tx, sub, u.first().tree)
+		if err != nil || !v.Holds {
+			return wrapRule(u.first(), err)
+		}
+		_, err = s.SetTx(ctx, tx, sub.MemberID, u.first().TagID, u.first().cause(sub, &trace), sub.At)
+		return err
 	}
-	return slices.Contains(found, "held"), slices.Contains(found, "flips"), nil
+	var winner *rule
+	var saw condition.Trace
+	var flips time.Time
+	for _, r := range u.rules {
+		v, trace, err := s.conditions.Eval(ctx, tx, sub, r.tree)
+		if err != nil {
+			return wrapRule(r, err)
+		}
+		if !v.FlipsAt.IsZero() && (flips.IsZero() || v.FlipsAt.Before(flips)) {
+			flips = v.FlipsAt
+		}
+		if v.Holds {
+			winner, saw = r, trace
+			break
+		}
+	}
+	now, err := standingOf(tx, sub)
+	if err != nil {
+		return err
+	}
+	held, until := now.of(u), now.flips[u.first().ID]
+	if winner != nil && !slices.ContainsFunc(held, func(h hold) bool { return h.TagID == winner.TagID && h.CauseID == winner.ID }) {
+		delete(sub.Cache, standingKey)
+		if _, err := s.SetTx(ctx, tx, sub.MemberID, winner.TagID, winner.cause(sub, &saw), sub.At); err != nil {
+			return err
+		}
+	}
+	for _, h := range held {
+		if winner != nil && h.CauseID == winner.ID && h.TagID == winner.TagID {
+			continue
+		}
+		c := Cause{Kind: model.CauseRule, ID: h.CauseID}
+		if i := slices.IndexFunc(u.rules, func(r *rule) bool { return r.ID == h.CauseID }); i >= 0 {
+			c = u.rules[i].cause(sub, nil)
+		}
+		delete(sub.Cache, standingKey)
+		if _, err := s.UnsetTx(ctx, tx, sub.MemberID, h.TagID, c, sub.At); err != nil { // gone already where the winner replaced it
+			return err
+		}
+	}
+	if flips.Equal(until) || until.After(sub.At) && !flips.IsZero() && flips.After(until) { // asked again at the sooner instant: that is soon enough
+		return nil
+	}
+	now.flips[u.first().ID] = flips
+	return s.keepFlip(tx, u.first().ID, sub.MemberID, flips)
+}
+
+func wrapRule(r *rule, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("tag: rule %d: %w", r.ID, err)
+}
+
+// hold is a tag that a member holds because of a rule.
+type hold struct{ TagID, CauseID, GroupID int64 }
+
+// standing is what rules have done for a member so far: what is held because of them, and the instants at which they are asked again.
+type standing struct {
+	held  []hold
+	flips map[int64]time.Time // by the first rule of a unit
+}
+
+const standingKey = "tag standing"
+
+// standingOf reads what rules have done for the member of the subject; all units that an event concerns share it until one of them changes a tag.
+func standingOf(tx *gorm.DB, sub *condition.Subject) (*standing, error) {
+	if known, ok := sub.Cache[standingKey].(*standing); ok {
+		return known, nil
+	}
+	now := &standing{flips: map[int64]time.Time{}}
+	err := tx.Table("tag_holds AS h").Joins("JOIN tags AS t ON t.id = h.tag_id").Select("h.tag_id, h.cause_id, t.group_id").
+		Where("h.member_id = ? AND h.cause = ?", sub.MemberID, model.CauseRule).Scan(&now.held).Error
+	if err != nil {
+		return nil, fmt.Errorf("tag: standing: %w", err)
+	}
+	var flips []model.TagFlip
+	if err := tx.Where("member_id = ?", sub.MemberID).Find(&flips).Error; err != nil {
+		return nil, fmt.Errorf("tag: standing: %w", err)
+	}
+	for _, f := range flips {
+		now.flips[f.AutoTagID] = f.At
+	}
+	sub.Cache[standingKey] = now
+	return now, nil
+}
+
+// of is what a unit gave: a rule its tag; a ladder all that rules set in its group, also those that are no steps any more.
+func (n *standing) of(u *unit) (held []hold) {
+	r := u.first()
+	for _, h := range n.held {
+		if r.Owner == "" && h.TagID == r.TagID && h.CauseID == r.ID || r.Owner != "" && h.GroupID == r.group {
+			held = append(held, h)
+		}
+	}
+	return held
+}
+
+// groupsOf are the groups of all tags.
+func groupsOf(tx *gorm.DB) (map[int64]int64, error) {
+	var tags []model.Tag
+	if err := tx.Select("id", "group_id").Find(&tags).Error; err != nil {
+		return nil, fmt.Errorf("tag: groups: %w", err)
+	}
+	groups := map[int64]int64{}
+	for _, t := range tags {
+		groups[t.ID] = t.GroupID
+	}
+	return groups, nil
+}
+
+// maxEvidence bounds what is kept of what a rule saw.
+const maxEvidence = 1000
+
+// evidence is what the leaves saw that made the rule hold: no chat text, no phone.
+func evidence(t condition.Trace) model.JSON {
+	type saw struct {
+		Leaf string `json:"leaf"`
+		Saw  any    `json:"saw,omitempty"`
+	}
+	list := []saw{}
+	var walk func(condition.Trace)
+	walk = func(t condition.Trace) {
+		if t.Leaf != "" {
+			list = append(list, saw{t.Leaf, t.Saw})
+		}
+		for _, kid := range t.Children {
+			walk(kid)
+		}
+	}
+	walk(t)
+	for len(list) > 0 {
+		if b := model.ToJSON(list); len(b) <= maxEvidence {
+			return b
+		}
+		list = list[:len(list)-1]
+	}
+	return model.JSON("[]")
 }
 
 func (s *Service) keepFlip(tx *gorm.DB, ruleID, memberID int64, at time.Time) error {
@@ -159,11 +354,11 @@ func (s *Service) reviewAll(ctx context.Context, tx *gorm.DB, memberID int64, at
 	if err != nil {
 		return err
 	}
-	for _, r := range rules {
-		if r.onEvent {
+	for _, u := range rules.units {
+		if u.onEvent() {
 			continue
 		}
-		if err := s.apply(ctx, tx, r, &condition.Subject{MemberID: memberID, At: at, Cache: map[string]any{}}); err != nil {
+		if err := s.apply(ctx, tx, u, &condition.Subject{MemberID: memberID, At: at, Cache: map[string]any{}}); err != nil {
 			return err
 		}
 	}
@@ -212,15 +407,15 @@ func (s *Service) flip(ctx context.Context, tx *gorm.DB, due []model.TagFlip, no
 		if n == 0 {
 			continue
 		}
-		i := slices.IndexFunc(rules, func(r *rule) bool { return r.ID == f.AutoTagID })
-		if i < 0 || rules[i].onEvent { // disabled or made another since
+		u := rules.of(f.AutoTagID)
+		if u == nil || u.onEvent() || u.first().ID != f.AutoTagID { // disabled or made another since
 			if err := s.keepFlip(tx, f.AutoTagID, f.MemberID, time.Time{}); err != nil {
 				return err
 			}
 			continue
 		}
 		sub := &condition.Subject{MemberID: f.MemberID, At: now, Cache: map[string]any{}}
-		if err := s.apply(ctx, tx, rules[i], sub); err != nil {
+		if err := s.apply(ctx, tx, u, sub); err != nil {
 			return err
 		}
 	}
@@ -234,6 +429,9 @@ type Rule struct {
 	Name      string
 	Enabled   bool
 	Condition []byte
+
+	owner    string // the ladder whose step it is
+	position int
 }
 
 // SavedRule is a rule as it reads back.
@@ -241,6 +439,8 @@ type SavedRule struct {
 	model.AutoTag
 	Sentence string `json:"sentence"`
 	OnEvent  bool   `json:"on_event"`
+	Seen     int64  `json:"seen"` // members of Total to whom it has been applied since it was saved; both 0: to all
+	Total    int64  `json:"total"`
 }
 
 // SaveRule makes or changes a rule. A lasting rule is then evaluated for every member in the background. What a rule set
@@ -258,30 +458,36 @@ func (s *Service) SaveRule(ctx context.Context, in Rule, lang string) (*SavedRul
 		return nil, errs.Field("condition", "tag.rule_for_all")
 	}
 	out, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (SavedRule, error) {
-		if err := s.conditions.Check(ctx, tx, tree); err != nil {
-			return SavedRule{}, err
-		}
-		if _, err := Get(tx, in.TagID); err != nil {
-			return SavedRule{}, errs.AtField(err, "tag_id")
-		}
-		now, after := s.clock.Now(), int64(reviewed)
-		if in.Enabled && !s.conditions.EventScoped(tree) {
-			after = 0
-		}
-		row := model.AutoTag{
-			ID: in.ID, TagID: in.TagID, Name: in.Name, Enabled: in.Enabled, Condition: model.ToJSON(tree),
-			ReviewAfter: after, CreatedAt: now, UpdatedAt: now,
-		}
-		if err := s.storeRule(tx, &row); err != nil {
-			return SavedRule{}, err
-		}
-		if err := s.checkChain(tx, &row, tree); err != nil {
+		row, err := s.saveRuleTx(ctx, tx, in, tree)
+		if err != nil {
 			return SavedRule{}, err
 		}
 		sentence, err := s.conditions.Sentence(ctx, tx, lang, tree)
-		return SavedRule{row, sentence, s.conditions.EventScoped(tree)}, err
+		return SavedRule{AutoTag: *row, Sentence: sentence, OnEvent: s.conditions.EventScoped(tree)}, err
 	})
 	return &out, err
+}
+
+// saveRuleTx is SaveRule in the caller's transaction.
+func (s *Service) saveRuleTx(ctx context.Context, tx *gorm.DB, in Rule, tree condition.Tree) (*model.AutoTag, error) {
+	if err := s.conditions.Check(ctx, tx, tree); err != nil {
+		return nil, err
+	}
+	if _, err := Get(tx, in.TagID); err != nil {
+		return nil, errs.AtField(err, "tag_id")
+	}
+	now, after := s.clock.Now(), int64(reviewed)
+	if in.Enabled && !s.conditions.EventScoped(tree) {
+		after = 0
+	}
+	row := model.AutoTag{
+		ID: in.ID, TagID: in.TagID, Name: in.Name, Enabled: in.Enabled, Condition: model.ToJSON(tree), Version: 1,
+		Owner: in.owner, Position: in.position, ReviewAfter: after, CreatedAt: now, UpdatedAt: now,
+	}
+	if err := s.storeRule(tx, &row); err != nil {
+		return nil, err
+	}
+	return &row, s.checkChain(tx, &row, tree)
 }
 
 func (s *Service) storeRule(tx *gorm.DB, row *model.AutoTag) error {
@@ -299,10 +505,13 @@ func (s *Service) storeRule(tx *gorm.DB, row *model.AutoTag) error {
 	if err != nil {
 		return fmt.Errorf("tag: rule: %w", err)
 	}
+	if old.Owner != row.Owner {
+		return errs.New(errs.Conflict, "tag.rule_owned", "ladder", old.Owner)
+	}
 	if old.TagID != row.TagID {
 		return errs.Field("tag_id", "tag.rule_tag_fixed")
 	}
-	row.CreatedAt = old.CreatedAt
+	row.CreatedAt, row.Version = old.CreatedAt, old.Version+1
 	if err := tx.Save(row).Error; err != nil {
 		return fmt.Errorf("tag: rule: %w", err)
 	}
@@ -326,7 +535,14 @@ func (s *Service) ListRules(ctx context.Context, lang string) ([]SavedRule, erro
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, SavedRule{row, sentence, s.conditions.EventScoped(tree)})
+		r := SavedRule{AutoTag: row, Sentence: sentence, OnEvent: s.conditions.EventScoped(tree)}
+		if row.ReviewAfter != reviewed {
+			q := tx.Model(&model.Member{}).Where("merged_into IS NULL AND erased_at IS NULL").Session(&gorm.Session{})
+			if err := errors.Join(q.Count(&r.Total).Error, q.Where("id <= ?", row.ReviewAfter).Count(&r.Seen).Error); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, r)
 	}
 	return out, nil
 }

@@ -28,14 +28,18 @@ func reads(t condition.Tree) []int64 {
 	return ids
 }
 
-// changedTag is the tag that an event of model.EventTag is about.
-func changedTag(ev *model.Event) int64 {
+// changedTags are the tag that an event of model.EventTag is about, and the one that it replaced.
+func changedTags(ev *model.Event) []int64 {
 	var data struct {
 		TagID string `json:"tag_id"`
+		From  string `json:"from"`
 	}
 	_ = json.Unmarshal(ev.Data, &data) // written by changed
 	id, _ := strconv.ParseInt(data.TagID, 10, 64)
-	return id
+	if from, err := strconv.ParseInt(data.From, 10, 64); err == nil {
+		return []int64{id, from}
+	}
+	return []int64{id}
 }
 
 // checkChain refuses a lasting rule that would wait for its own tag, directly or through other rules, and a chain of rules that

@@ -18,6 +18,9 @@ type Cause struct {
 	ID      int64  // operator, rule, channel code, quiz
 	EventID int64
 	Reason  string
+
+	Version  int        // of the rule
+	Evidence model.JSON // what it saw
 }
 
 // SetTx gives the member the tag for a cause; it reports whether he did not hold it before. In an exclusive group
@@ -33,20 +36,25 @@ func (s *Service) SetTx(ctx context.Context, tx *gorm.DB, memberID, tagID int64,
 			return false, nil
 		}
 	}
+	from := int64(0)
 	if len(holds) == 0 {
-		free, err := s.makeRoom(ctx, tx, memberID, tagID, c, at)
+		free, replaced, err := s.makeRoom(ctx, tx, memberID, tagID, c, at)
 		if err != nil || !free {
 			return false, err
 		}
+		from = replaced
 	}
-	row := model.TagHold{TagID: tagID, MemberID: memberID, Cause: c.Kind, CauseID: c.ID, EventID: c.EventID, At: at}
+	if c.Evidence == nil {
+		c.Evidence = model.JSON("[]")
+	}
+	row := model.TagHold{TagID: tagID, MemberID: memberID, Cause: c.Kind, CauseID: c.ID, EventID: c.EventID, Version: c.Version, Evidence: c.Evidence, At: at}
 	if dup, err := db.Insert(tx, &row); err != nil || dup {
 		return false, err
 	}
 	if len(holds) > 0 {
 		return false, nil
 	}
-	return true, s.changed(ctx, tx, memberID, tagID, true, c, at)
+	return true, s.changed(ctx, tx, memberID, tagID, from, true, c, at)
 }
 
 // UnsetTx takes the cause away; it reports whether the member lost the tag with it.
@@ -64,21 +72,23 @@ func (s *Service) UnsetTx(ctx context.Context, tx *gorm.DB, memberID, tagID int6
 	if err := tx.Model(&model.TagHold{}).Where("member_id = ? AND tag_id = ?", memberID, tagID).Count(&left).Error; err != nil || left > 0 {
 		return false, err
 	}
-	return true, s.changed(ctx, tx, memberID, tagID, false, c, at)
+	return true, s.changed(ctx, tx, memberID, tagID, 0, false, c, at)
 }
 
-// makeRoom removes the siblings of an exclusive group; false where one was set by hand and the cause is not.
-func (s *Service) makeRoom(ctx context.Context, tx *gorm.DB, memberID, tagID int64, c Cause, at time.Time) (bool, error) {
+// makeRoom removes the siblings of an exclusive group; false where one was set by hand and the cause is not. The tag that is replaced goes
+// without an event of its own: the one of the tag that comes names it.
+func (s *Service) makeRoom(ctx context.Context, tx *gorm.DB, memberID, tagID int64, c Cause, at time.Time) (free bool, replaced int64, err error) {
 	siblings, err := siblings(tx, memberID, tagID)
-	if err != nil {
-		return false, err
+	if err != nil || len(siblings) == 0 {
+		return err == nil, 0, err
 	}
 	for _, h := range siblings {
 		if h.Cause == model.CauseManual && c.Kind != model.CauseManual {
-			return false, nil
+			return false, 0, nil
 		}
 	}
-	return true, s.drop(ctx, tx, memberID, siblings, c, at)
+	replaced = siblings[0].TagID
+	return true, replaced, s.drop(ctx, tx, memberID, siblings, replaced, c, at)
 }
 
 // siblings are what the member holds of the other tags in the tag's group, if the group is exclusive.
@@ -91,8 +101,8 @@ func siblings(tx *gorm.DB, memberID, tagID int64) (rows []model.TagHold, err err
 	return rows, nil
 }
 
-// drop takes all holds of tags away.
-func (s *Service) drop(ctx context.Context, tx *gorm.DB, memberID int64, holds []model.TagHold, c Cause, at time.Time) error {
+// drop takes all holds of tags away; the one that another replaces without an event.
+func (s *Service) drop(ctx context.Context, tx *gorm.DB, memberID int64, holds []model.TagHold, replaced int64, c Cause, at time.Time) error {
 	gone := map[int64]bool{}
 	for _, h := range holds {
 		if err := tx.Delete(&model.TagHold{}, h.ID).Error; err != nil {
@@ -102,22 +112,41 @@ func (s *Service) drop(ctx context.Context, tx *gorm.DB, memberID int64, holds [
 			continue
 		}
 		gone[h.TagID] = true
-		if err := s.changed(ctx, tx, memberID, h.TagID, false, c, at); err != nil {
+		if h.TagID == replaced {
+			if _, err := history(tx, memberID, h.TagID, 0, false, c, at); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.changed(ctx, tx, memberID, h.TagID, 0, false, c, at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// changed writes the history and records the event, so that rules on tags see it.
-func (s *Service) changed(ctx context.Context, tx *gorm.DB, memberID, tagID int64, set bool, c Cause, at time.Time) error {
-	row := model.TagChange{MemberID: memberID, TagID: tagID, Set: set, Cause: c.Kind, CauseID: c.ID, EventID: c.EventID, Reason: c.Reason, At: at}
-	if err := tx.Create(&row).Error; err != nil {
-		return fmt.Errorf("tag: history: %w", err)
+func history(tx *gorm.DB, memberID, tagID, from int64, set bool, c Cause, at time.Time) (int64, error) {
+	row := model.TagChange{
+		MemberID: memberID, TagID: tagID, FromTag: from, Set: set, Cause: c.Kind, CauseID: c.ID, EventID: c.EventID, Version: c.Version, Reason: c.Reason, At: at,
 	}
-	_, err := s.events.RecordTx(ctx, tx, &model.Event{
-		MemberID: memberID, Kind: model.EventTag, Source: "tag", Key: fmt.Sprint(row.ID), OccurredAt: at,
-		Data: model.ToJSON(map[string]any{"tag_id": fmt.Sprint(tagID), "set": set, "cause": c.Kind}),
+	if err := tx.Create(&row).Error; err != nil {
+		return 0, fmt.Errorf("tag: history: %w", err)
+	}
+	return row.ID, member.ChangedTx(tx, memberID)
+}
+
+// changed writes the history and records the event, so that rules on tags see it.
+func (s *Service) changed(ctx context.Context, tx *gorm.DB, memberID, tagID, from int64, set bool, c Cause, at time.Time) error {
+	id, err := history(tx, memberID, tagID, from, set, c, at)
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"tag_id": fmt.Sprint(tagID), "set": set, "cause": c.Kind}
+	if from != 0 {
+		data["from"] = fmt.Sprint(from)
+	}
+	_, err = s.events.RecordTx(ctx, tx, &model.Event{
+		MemberID: memberID, Kind: model.EventTag, Source: "tag", Key: fmt.Sprint(id), OccurredAt: at, Data: model.ToJSON(data),
 	})
 	return err
 }
@@ -180,7 +209,7 @@ func (s *Service) takeOver(ctx context.Context, tx *gorm.DB, m member.MergeOf, h
 			return nil
 		}
 	}
-	if err := s.drop(ctx, tx, m.Winner, siblings, Cause{Kind: h.Cause, ID: h.CauseID, EventID: h.EventID, Reason: "merge"}, m.At); err != nil {
+	if err := s.drop(ctx, tx, m.Winner, siblings, 0, Cause{Kind: h.Cause, ID: h.CauseID, EventID: h.EventID, Reason: "merge"}, m.At); err != nil {
 		return err
 	}
 	h.ID, h.MemberID = 0, m.Winner

@@ -68,5 +68,6 @@ func Leaf() condition.Leaf {
 			return templates.T(lang, "condition.tag", map[string]any{"tag": name}), err
 		},
 		Triggers: func(json.RawMessage) []string { return []string{model.EventTag} },
+		Index:    index(),
 	}
 }

@@ -3,12 +3,13 @@ package tag
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -41,39 +42,50 @@ func (s *Service) Review(ctx context.Context, now time.Time) (n int, err error) 
 	return n, err
 }
 
+// reviewChunk is how many members one transaction re-evaluates at most, and reviewTime how long it does: others wait for the writer meanwhile.
+const (
+	reviewChunk = 500
+	reviewTime  = 8 * time.Millisecond // real time
+)
+
 func (s *Service) review(ctx context.Context, tx *gorm.DB, row model.AutoTag, now time.Time) (int, error) {
-	ids, err := people(tx.Where("id > ?", row.ReviewAfter).Order("id").Limit(flipChunk))
-	if err != nil {
-		return 0, err
-	}
-	next := int64(reviewed)
-	if len(ids) == flipChunk {
-		next = ids[len(ids)-1]
-	}
-	moved := tx.Model(&model.AutoTag{}).Where("id = ? AND review_after = ?", row.ID, row.ReviewAfter).UpdateColumn("review_after", next)
-	if moved.Error != nil || moved.RowsAffected == 0 { // another process went on from here, or the rule was saved anew
-		return 1, moved.Error
-	}
-	if err := member.LockTx(tx, ids...); err != nil {
-		return 0, err
-	}
 	rules, err := s.enabled(tx)
 	if err != nil {
 		return 0, err
 	}
-	i := slices.IndexFunc(rules, func(r *rule) bool { return r.ID == row.ID })
-	if i < 0 || len(ids) == 0 {
-		return 1, nil
-	}
-	if ids, err = people(tx.Where("id IN ?", ids)); err != nil { // under the lock: a merged one has nothing to hold
+	u := rules.of(row.ID)
+	ids, err := people(tx.Where("id > ?", row.ReviewAfter).Order("id").Limit(reviewChunk))
+	if err != nil {
 		return 0, err
 	}
-	for _, id := range ids {
-		if err := s.apply(ctx, tx, rules[i], &condition.Subject{MemberID: id, At: now, Cache: map[string]any{}}); err != nil {
+	next, began, n := int64(reviewed), clock.Real(), 0
+	for i := 0; u != nil && i < len(ids); i++ {
+		if i > 0 && clock.Real().Sub(began) > reviewTime || i == len(ids)-1 && len(ids) == reviewChunk {
+			next = ids[i-1]
+			break
+		}
+		err := member.LockTx(tx, ids[i])
+		if errs.CodeOf(err) == errs.NotFound { // erased since
+			continue
+		}
+		if err != nil {
 			return 0, err
 		}
+		alive, err := people(tx.Where("id = ?", ids[i])) // under the lock: a merged one has nothing to hold
+		if err != nil {
+			return 0, err
+		}
+		if len(alive) == 0 {
+			continue
+		}
+		if err := s.apply(ctx, tx, u, &condition.Subject{MemberID: ids[i], At: now, Cache: map[string]any{}}); err != nil {
+			return 0, err
+		}
+		n++
 	}
-	return len(ids), nil
+	// Another process may have gone on from here, or the rule was saved anew: what was done here is right all the same.
+	moved := tx.Model(&model.AutoTag{}).Where("id = ? AND review_after = ?", row.ID, row.ReviewAfter).UpdateColumn("review_after", next)
+	return max(n, 1), moved.Error
 }
 
 func people(q *gorm.DB) (ids []int64, err error) {

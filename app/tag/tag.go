@@ -17,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/work"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -26,12 +27,13 @@ type Service struct {
 	clock      clock.Clock
 	events     *event.Log
 	conditions *condition.Registry
+	works      *work.Service
 	rules      ruleCache
 }
 
 // New returns the service. Its follower and leaf are registered by the app.
-func New(d *db.DB, c clock.Clock, events *event.Log, conditions *condition.Registry) *Service {
-	return &Service{db: d, clock: c, events: events, conditions: conditions}
+func New(d *db.DB, c clock.Clock, events *event.Log, conditions *condition.Registry, works *work.Service) *Service {
+	return &Service{db: d, clock: c, events: events, conditions: conditions, works: works}
 }
 
 // View is a tag with its group and the number of its holders.
@@ -129,16 +131,42 @@ type Held struct {
 	CauseID int64     `json:"cause_id,string"`
 	EventID int64     `json:"event_id,string"`
 	At      time.Time `json:"at"`
+	Version int       `json:"version"` // of the rule that set it
+	// Evidence is what the rule saw then: a list of leaves and values.
+	Evidence model.JSON `json:"evidence" gorm:"column:evidence_json"`
+	Until    time.Time  `json:"until" gorm:"-"` // when time alone ends what a lasting rule set; zero: it does not
 }
 
 // Of lists what a member holds and why.
 func (s *Service) Of(ctx context.Context, memberID int64) ([]Held, error) {
 	var rows []Held
-	err := s.db.Reader(ctx).Table("tag_holds").
+	tx := s.db.Reader(ctx)
+	err := tx.Table("tag_holds").
 		Select("tag_holds.*, tag_groups.name AS `group`, tags.name").
 		Joins("JOIN tags ON tags.id = tag_holds.tag_id").Joins("JOIN tag_groups ON tag_groups.id = tags.group_id").
 		Where("tag_holds.member_id = ?", memberID).Order("tag_groups.position, tags.id, tag_holds.id").Scan(&rows).Error
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	rules, err := s.enabled(tx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if rows[i].Cause != model.CauseRule {
+			continue
+		}
+		r := rules.rule(rows[i].CauseID)
+		if r == nil || r.onEvent {
+			continue
+		}
+		v, _, err := s.conditions.Eval(ctx, tx, &condition.Subject{MemberID: memberID, At: s.clock.Now()}, r.tree)
+		if err != nil {
+			return nil, wrapRule(r, err)
+		}
+		rows[i].Until = v.FlipsAt
+	}
+	return rows, nil
 }
 
 // History lists the last changes of a member's tags, newest first.

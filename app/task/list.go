@@ -128,7 +128,7 @@ func (s *Service) facts(ctx context.Context, tx *gorm.DB, memberID int64, offers
 	if uses("profile.") {
 		var kinds []string
 		err := tx.Model(&model.Event{}).Distinct("kind").
-			Where("member_id = ? AND kind IN ?", memberID, []string{model.EventNickname, model.EventGender, model.EventBirthday, model.EventPhone}).Pluck("kind", &kinds).Error
+			Where("member_id = ? AND kind IN ?", memberID, []string{model.EventNickname, model.EventGender, model.EventBirthday, model.EventAddress, model.EventPhone}).Pluck("kind", &kinds).Error
 		if err != nil {
 			return nil, fmt.Errorf("task: profile: %w", err)
 		}
@@ -238,7 +238,7 @@ func (i *Item) natural(trigger string, f *facts) {
 	case model.EventRegistered:
 		i.limit(once(f.joined))
 		i.repeats(Once)
-	case model.EventNickname, model.EventGender, model.EventBirthday, model.EventPhone:
+	case model.EventNickname, model.EventGender, model.EventBirthday, model.EventAddress, model.EventPhone:
 		i.limit(once(f.filled[trigger]))
 		i.repeats(Once)
 	case model.EventCheckin:

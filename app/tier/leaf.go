@@ -132,5 +132,6 @@ func (s *Service) Leaf() condition.Leaf {
 			return templates.T(lang, key, map[string]any{"tier": strings.Join(names, templates.T(lang, "condition.tier.or", nil))}), nil
 		},
 		Triggers: func(json.RawMessage) []string { return []string{model.EventTierUp, model.EventTierDown} },
+		Index:    s.index(),
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -50,7 +51,11 @@ func (s *Service) look(ctx context.Context, tx *gorm.DB, l *Ladder, memberID, ev
 	if err != nil {
 		return 0, err
 	}
-	from, to := -1, l.reached(v)
+	floor, err := s.floor(tx, l, memberID, s.Clock.Now())
+	if err != nil {
+		return 0, err
+	}
+	from, to := -1, max(l.reached(v), floor)
 	if cur != nil {
 		from = l.place(cur.TierID)
 	}
@@ -60,7 +65,7 @@ func (s *Service) look(ctx context.Context, tx *gorm.DB, l *Ladder, memberID, ev
 			return 0, s.keep(tx, l, cur)
 		}
 		return 0, nil
-	case to < from && l.Settings.Downgrade == model.TierReview && cause != model.TierByReview:
+	case to < from && l.Settings.Downgrade == model.TierReview && cause != model.TierByReview && cause != model.TierByOperator:
 		return 0, nil
 	}
 	return compare(to, from), s.move(ctx, tx, l, cur, memberID, from, to, eventID, cause)
@@ -116,6 +121,9 @@ func (s *Service) move(ctx context.Context, tx *gorm.DB, l *Ladder, cur *model.M
 	row.FromAt, row.ReviewAt = now, s.reviewAt(l, now, row.TierID)
 	if err := tx.Create(row).Error; err != nil { // the index holds that nobody is in two tiers
 		return fmt.Errorf("tier: begin: %w", err)
+	}
+	if err := member.ChangedTx(tx, memberID); err != nil {
+		return err
 	}
 	if cause == model.TierByJoining {
 		return nil

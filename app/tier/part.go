@@ -10,7 +10,7 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// Part says what a merge does: the loser's stretch ends, gifts that either had are had, and the survivor is looked at again with what both
+// Part says what a merge does: the loser's stretch ends, gifts that either had are had, of what was set by hand the higher counts, and the survivor is looked at again with what both
 // hold. It runs before the ledger's Part, whose lines are followed by that look, so that no gift is given twice.
 func (s *Service) Part() member.Part {
 	return member.Part{
@@ -20,9 +20,13 @@ func (s *Service) Part() member.Part {
 				Row: &model.MemberTier{}, Erase: member.Keep,
 				Export: []string{"(SELECT name FROM tiers WHERE id = tier_id) AS tier", "from_at", "until_at", "cause"},
 			},
+			{
+				Row: &model.TierHold{}, Erase: member.Blank(map[string]any{"reason": ""}),
+				Export: []string{"(SELECT name FROM tiers WHERE id = tier_id) AS tier", "at", "until_at", "ended_at"},
+			},
 			{Row: &model.TierGift{}, Erase: member.Keep, Export: []string{"(SELECT name FROM tiers WHERE id = tier_id) AS tier", "at"}},
 		},
-		Merge: func(_ context.Context, tx *gorm.DB, m member.MergeOf) error {
+		Merge: func(ctx context.Context, tx *gorm.DB, m member.MergeOf) error {
 			err := tx.Model(&model.MemberTier{}).Where("member_id = ? AND open = ?", m.Loser, true).
 				Updates(map[string]any{"open": nil, "until_at": m.At, "review_at": nil}).Error
 			if err != nil {
@@ -38,11 +42,18 @@ func (s *Service) Part() member.Part {
 					return err
 				}
 			}
-			return tx.Where("member_id = ?", m.Loser).Delete(&model.TierGift{}).Error
+			if err := tx.Where("member_id = ?", m.Loser).Delete(&model.TierGift{}).Error; err != nil {
+				return err
+			}
+			return s.mergeHolds(ctx, tx, m)
 		},
 		Erase: func(_ context.Context, tx *gorm.DB, m *model.Member) error {
-			return tx.Model(&model.MemberTier{}).Where("member_id = ? AND open = ?", m.ID, true).
+			err := tx.Model(&model.MemberTier{}).Where("member_id = ? AND open = ?", m.ID, true).
 				Updates(map[string]any{"open": nil, "until_at": s.Clock.Now(), "review_at": nil}).Error
+			if err != nil {
+				return err
+			}
+			return tx.Model(&model.TierHold{}).Where("member_id = ? AND open = ?", m.ID, true).Updates(map[string]any{"open": nil, "ended_at": s.Clock.Now()}).Error
 		},
 	}
 }

@@ -12,9 +12,13 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// RunDue does the reviews whose day has come, and tells those who would fall, NoticeDays before. It reports how many it looked at.
+// RunDue ends what was set by hand until now, does the reviews whose day has come, and tells those who would fall, NoticeDays before. It
+// reports how many it looked at.
 func (s *Service) RunDue(ctx context.Context, now time.Time) (int, error) {
-	var n int
+	n, err := s.endDue(ctx, now)
+	if err != nil {
+		return n, err
+	}
 	for _, part := range []struct {
 		where string
 		at    time.Time
@@ -80,8 +84,12 @@ func (s *Service) notice(ctx context.Context, tx *gorm.DB, l *Ladder, r *model.M
 		return err
 	}
 	v, err := s.value(ctx, tx, l, r.MemberID)
+	if err != nil {
+		return err
+	}
 	at := l.place(r.TierID)
-	if err != nil || l.Settings.Downgrade != model.TierReview || at < 0 || v >= l.Tiers[at].Threshold {
+	floor, err := s.floor(tx, l, r.MemberID, *r.ReviewAt)
+	if err != nil || floor >= at || l.Settings.Downgrade != model.TierReview || at < 0 || v >= l.Tiers[at].Threshold {
 		return err
 	}
 	_, err = s.Events.RecordTx(ctx, tx, &model.Event{
@@ -91,8 +99,20 @@ func (s *Service) notice(ctx context.Context, tx *gorm.DB, l *Ladder, r *model.M
 	return err
 }
 
-// Due is when the next review or notice is.
+// Due is when the next review or notice is, or what was set by hand ends.
 func (s *Service) Due(ctx context.Context) (time.Time, bool, error) {
+	var holds []model.TierHold
+	if err := s.DB.Reader(ctx).Where("open = ? AND until_at IS NOT NULL", true).Order("until_at").Limit(1).Find(&holds).Error; err != nil {
+		return time.Time{}, false, err
+	}
+	due, any, err := s.reviewDue(ctx)
+	if err == nil && len(holds) > 0 && (!any || holds[0].UntilAt.Before(due)) {
+		due, any = *holds[0].UntilAt, true
+	}
+	return due, any, err
+}
+
+func (s *Service) reviewDue(ctx context.Context) (time.Time, bool, error) {
 	var rows []model.MemberTier
 	if err := s.DB.Reader(ctx).Where("open = ? AND review_at IS NOT NULL", true).Order("review_at").Limit(1).Find(&rows).Error; err != nil {
 		return time.Time{}, false, err

@@ -197,8 +197,9 @@ func (s *Service) Preview(ctx context.Context, in Input) (*Preview, error) {
 	if in.Settings.Basis == coupon.Available {
 		column = "b.available"
 	}
-	rows, err := everybody(tx).Select("COALESCE(t.tier_id, 0), COALESCE("+column+", 0)").
+	rows, err := everybody(tx).Select("COALESCE(t.tier_id, 0), COALESCE("+column+", 0), COALESCE(h.tier_id, 0)").
 		Joins("LEFT JOIN balances b ON b.member_id = m.id AND b.account = ?", in.Settings.Account).
+		Joins("LEFT JOIN tier_holds h ON h.member_id = m.id AND h.open = ? AND (h.until_at IS NULL OR h.until_at > ?)", true, s.Clock.Now()).
 		Joins("LEFT JOIN member_tiers t ON t.member_id = m.id AND t.open = ?", true).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("tier: preview: %w", err)
@@ -206,11 +207,11 @@ func (s *Service) Preview(ctx context.Context, in Input) (*Preview, error) {
 	defer rows.Close()
 	p := &Preview{Tiers: l.Tiers, Members: make([]int64, len(l.Tiers))}
 	for rows.Next() {
-		var tierID, value int64
-		if err := rows.Scan(&tierID, &value); err != nil {
+		var tierID, value, heldID int64
+		if err := rows.Scan(&tierID, &value, &heldID); err != nil {
 			return nil, fmt.Errorf("tier: preview: %w", err)
 		}
-		p.count(l, l.place(tierID), l.reached(value))
+		p.count(l, l.place(tierID), max(l.reached(value), l.place(heldID)))
 	}
 	return p, rows.Err()
 }

@@ -234,6 +234,7 @@ type View struct {
 	Gap      int64 // to Next
 	ReviewAt *time.Time
 	Short    int64 // what is missing to keep the tier at the review
+	Held     *Held // what an operator set; nil: nothing
 }
 
 // Of is where the member stands; nil where the programme has no tiers.
@@ -255,6 +256,16 @@ func (s *Service) Of(ctx context.Context, memberID int64) (*View, error) {
 	if cur != nil {
 		if at = l.place(cur.TierID); at >= 0 {
 			v.Tier, v.Since, v.ReviewAt, v.Short = &l.Tiers[at], &cur.FromAt, cur.ReviewAt, max(l.Tiers[at].Threshold-v.Value, 0)
+		}
+	}
+	h, err := s.held(tx, memberID)
+	if err != nil {
+		return nil, err
+	}
+	if now := s.Clock.Now(); h != nil && (h.UntilAt == nil || now.Before(*h.UntilAt)) {
+		v.Held = &Held{*h, l.names[h.TierID]}
+		if v.ReviewAt != nil && l.place(h.TierID) >= at && (h.UntilAt == nil || v.ReviewAt.Before(*h.UntilAt)) {
+			v.Short = 0
 		}
 	}
 	if at+1 < len(l.Tiers) {

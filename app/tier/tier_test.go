@@ -260,7 +260,7 @@ func TestRising(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, i == 3, dup)
 			}
-			return nil
+			return member.ChangedTx(tx, 1)
 		})
 	})
 }

@@ -28,6 +28,7 @@ var earnRules = []string{
 // benchEarn: an order that a shop pushes is paid by a member, and three rules give him points and growth for it; every member has ordered before,
 // and does so twice. The floor decides the same by hand and writes the same rows with hand-written SQL, a transaction per order. No side speaks HTTP.
 func benchEarn(ctx context.Context, cfg *config.Config, o benchOptions, out io.Writer) (err error) {
+	cfg.Sandbox.Demo = false // its auto-tags have a benchmark of their own: BenchmarkFollow
 	a, err := openBench(ctx, cfg, true)
 	if err != nil {
 		return err

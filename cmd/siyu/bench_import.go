@@ -11,6 +11,7 @@ import (
 	"github.com/siyu-scrm/siyu/app"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/order"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
@@ -22,6 +23,7 @@ const linesPerMember = 5
 // benchImport imports a file of orders that wait for their claims, and one whose orders are members' and earn points by a rule. The time is that of
 // everything: reading, keeping the lines, pushing them.
 func benchImport(ctx context.Context, cfg *config.Config, o benchOptions, out io.Writer) (err error) {
+	cfg.Sandbox.Demo = false // its auto-tags have a benchmark of their own: BenchmarkFollow
 	a, err := openBench(ctx, cfg, true)
 	if err != nil {
 		return err
@@ -59,7 +61,7 @@ func importRate(ctx context.Context, a *app.App, n int, owner func(i int) string
 		fmt.Fprintf(&b, "douyin,DY%s-%d,%s,2026-11-23 09:00:00,%d.50,唇膜,美妆\n", no, i, no, i%500)
 	}
 	start := clock.Real()
-	in, err := a.Orders.Import(ctx, "bench", b.Bytes(), "bench")
+	in, err := a.Sheets.Import(ctx, order.Import, "bench", b.Bytes(), nil, "bench")
 	if err != nil {
 		return 0, err
 	}
@@ -70,7 +72,7 @@ func importRate(ctx context.Context, a *app.App, n int, owner func(i int) string
 		return 0, err
 	}
 	took := clock.Real().Sub(start)
-	done, err := a.Orders.ImportOf(ctx, in.ID)
+	done, err := a.Sheets.Get(ctx, order.Import, in.ID)
 	if err == nil && done.Result.New != int64(n) {
 		err = fmt.Errorf("bench import: %d of %d lines landed: %+v", done.Result.New, n, done)
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app"
 	"github.com/siyu-scrm/siyu/app/errs"
@@ -30,11 +29,13 @@ func Routes(s *web.Server, a *app.App) {
 	}{
 		{"members", "Who people are, what they hold and did, and what was sent to them.", h.members},
 		{"tags", "Tag groups, tags, and the rules that set them by themselves.", h.tags},
+		{"ladders", "RFM and the value pyramid: bands and layers of which everybody is in one at most.", h.ladders},
 		{"rules", "What an act earns.", h.rules},
 		{"mall", "What points are exchanged for, and what was.", h.mall},
 		{"tiers", "What members reach, and what reaching it gives.", h.tiers},
 		{"coupons", "What is defined once and given out many times.", h.coupons},
 		{"conditions", "Who and when: checked, said in words, counted.", h.conditions},
+		{"audiences", "Groups of people by name: saved, frozen, compared, taken out.", h.audiences},
 		{"channels", "QR codes whose picture stays while the welcome behind them changes.", h.channels},
 		{"menus", "What stands below the chat of the official account.", h.menus},
 		{"replies", "What the brand answers at the official account, and the pictures that it sends.", h.replies},
@@ -47,6 +48,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"reminders", "What members are told by the clock: a streak about to be lost, points to spend, points about to expire.", h.reminders},
 		{"community", "Groups: topic and word of each day, members, rankings.", h.community},
 		{"content", "What members read and watch.", h.content},
+		{"customers", "People whom the brand knew before siyu.", h.customers},
 		{"orders", "What was bought, on every platform, and whose it is.", h.orders},
 		{"risks", "What operators should look at.", h.risks},
 		{"broadcasts", "Messages to whoever meets a condition, by hand, once or by a cron line.", h.broadcasts},
@@ -164,9 +166,7 @@ func audited[T any](ctx context.Context, h *handler, action string, before any, 
 
 // audit writes the audit log after a change that has no answer of its own.
 func (h *handler) audit(ctx context.Context, action, object string, before, after any) error {
-	return h.DB.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return h.Operators.AuditTx(tx, web.Actor(ctx), action, object, before, after)
-	})
+	return h.Operators.Note(ctx, web.Actor(ctx), action, object, before, after)
 }
 
 // notFound is the refusal of an id that names nothing.

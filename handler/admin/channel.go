@@ -17,28 +17,39 @@ import (
 
 // Channel is a QR code and what came by it.
 type Channel struct {
-	ID         web.ID     `json:"id"`
-	Code       string     `json:"code" example:"poster" doc:"The scene"`
-	Name       string     `json:"name" example:"门店海报"`
-	Welcome    string     `json:"welcome"`
-	CardTitle  string     `json:"card_title"`
-	CardPath   string     `json:"card_path"`
-	CardImage  OptionalID `json:"card_image_id"`
-	ImageID    OptionalID `json:"image_id"`
-	Article    *Article   `json:"article" doc:"null: none"`
-	TagID      web.ID     `json:"tag_id" doc:"0: none"`
-	New        int64      `json:"new" doc:"Followed for the first time"`
-	Returning  int64      `json:"returning" doc:"Followed again"`
-	Scans      int64      `json:"scans" doc:"Scanned as followers"`
-	Registered int64      `json:"registered" doc:"Registered, by first touch"`
-	CreatedAt  web.Time   `json:"created_at"`
+	ID        web.ID     `json:"id"`
+	Code      string     `json:"code" example:"poster" doc:"The scene"`
+	Name      string     `json:"name" example:"门店海报"`
+	Welcome   string     `json:"welcome"`
+	CardTitle string     `json:"card_title"`
+	CardPath  string     `json:"card_path"`
+	CardImage OptionalID `json:"card_image_id"`
+	ImageID   OptionalID `json:"image_id"`
+	Article   *Article   `json:"article" doc:"null: none"`
+	TagID     web.ID     `json:"tag_id" doc:"0: none"`
+	Visits
+	CreatedAt web.Time `json:"created_at"`
+}
+
+// Visits counts what came by a channel.
+type Visits struct {
+	New        int64 `json:"new" doc:"Followed for the first time"`
+	Returning  int64 `json:"returning" doc:"Followed again"`
+	Scans      int64 `json:"scans" doc:"Scanned as followers"`
+	Registered int64 `json:"registered" doc:"Registered, by first touch"`
+}
+
+// ChannelDay is what came by a channel on a day.
+type ChannelDay struct {
+	Day string `json:"day" example:"2026-11-23"`
+	Visits
 }
 
 func channelView(c channel.View) Channel {
 	return Channel{
 		ID: web.IDOf(c.ID), Code: c.Code, Name: c.Name, Welcome: c.Welcome, CardTitle: c.CardTitle, CardPath: c.CardPath, TagID: web.IDOf(c.TagID),
 		CardImage: optionalID(c.CardImage), ImageID: optionalID(c.ImageID), Article: articleView(c.ChannelCode),
-		New: c.New, Returning: c.Returning, Scans: c.Scans, Registered: c.Registered, CreatedAt: web.At(c.CreatedAt),
+		Visits: Visits(c.Visits), CreatedAt: web.At(c.CreatedAt),
 	}
 }
 
@@ -91,6 +102,11 @@ type channelPut struct {
 	Body ChannelBody
 }
 
+type channelDaysIn struct {
+	ID web.ID `path:"id"`
+	Period
+}
+
 type qrIn struct {
 	ID      web.ID `path:"id"`
 	Account string `query:"account" maxLength:"32" doc:"The official account; the first one if absent."`
@@ -111,6 +127,7 @@ func (h *handler) channels(api *web.API) {
 	body = map[string]any{"name": "门店海报", "welcome": "欢迎从门店来!"}
 	o := op(operator.ProgrammeWrite, http.MethodPut, "/channels/{id}", "Change a channel code: the picture stays", http.StatusNotFound)
 	web.Write(api, example(o, body), h.putChannel)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/channels/{id}/days", "What came by a channel, day by day", http.StatusNotFound), h.getChannelDays)
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/channels/{id}/qrcode", "The QR code, asked of WeChat", http.StatusNotFound, http.StatusUnprocessableEntity,
 		http.StatusServiceUnavailable), h.getQRCode)
 }
@@ -120,25 +137,12 @@ func (h *handler) getChannels(ctx context.Context, _ *web.None) (*web.Out[web.Li
 	return listed(rows, channelView), err
 }
 
-func (h *handler) channel(ctx context.Context, id web.ID) (*channel.View, error) {
-	rows, err := h.Channels.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		if rows[i].ID == id.Int() {
-			return &rows[i], nil
-		}
-	}
-	return nil, notFound("channel.not_found")
-}
-
 func (h *handler) postChannel(ctx context.Context, in *channelIn) (*web.Out[Channel], error) {
 	return h.saveChannel(ctx, "channel.create", channel.View{}, in.Body)
 }
 
 func (h *handler) putChannel(ctx context.Context, in *channelPut) (*web.Out[Channel], error) {
-	old, err := h.channel(ctx, in.ID)
+	old, err := h.Channels.Get(ctx, in.ID.Int())
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +186,20 @@ func (h *handler) saveChannel(ctx context.Context, action string, old channel.Vi
 	return &web.Out[Channel]{Body: view(*c)}, nil
 }
 
+func (h *handler) getChannelDays(ctx context.Context, in *channelDaysIn) (*web.Out[web.List[ChannelDay]], error) {
+	from, to, err := h.days(in.Period)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := h.Channels.Get(ctx, in.ID.Int()); err != nil {
+		return nil, err
+	}
+	rows, err := h.Channels.Days(ctx, h.Zone, in.ID.Int(), from, to)
+	return listed(rows, func(d channel.DayVisits) ChannelDay { return ChannelDay{string(d.Day), Visits(d.Visits)} }), err
+}
+
 func (h *handler) getQRCode(ctx context.Context, in *qrIn) (*web.Out[QRCode], error) {
-	c, err := h.channel(ctx, in.ID)
+	c, err := h.Channels.Get(ctx, in.ID.Int())
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func (h *handler) termsOf(v Terms) (t coupon.Terms, err error) {
 func (h *handler) couponOf(id int64, b CouponBody) (d coupon.Definition, err error) {
 	d.Coupon = model.Coupon{
 		ID: id, Code: b.Code, Name: b.Name, Kind: b.Kind, ThresholdFen: b.ThresholdFen, OffFen: b.OffFen, PercentOff: b.PercentOff, PayFen: b.PayFen,
-		Quantity: b.Quantity, Products: model.ToJSON(b.Products), Categories: model.ToJSON(b.Categories), Text: b.Text, Stock: b.Stock, PerMember: b.PerMember,
+		Quantity: b.Quantity, Stackable: b.Stackable, Products: model.ToJSON(b.Products), Categories: model.ToJSON(b.Categories), Text: b.Text, Stock: b.Stock, PerMember: b.PerMember,
 		ValidDays: b.ValidDays, Claimable: b.Claimable, Position: b.Position, Enabled: on(b.Enabled),
 	}
 	if d.UsableFrom, err = instant("usable_from", b.UsableFrom); err != nil {

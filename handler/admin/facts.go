@@ -44,6 +44,10 @@ type Cause struct {
 	CauseID web.ID   `json:"cause_id" doc:"The rule, channel, quiz or point rule"`
 	EventID web.ID   `json:"event_id" doc:"0: none"`
 	At      web.Time `json:"at"`
+
+	Version  int             `json:"version" doc:"Of the rule that sets tags by itself; 0: none did"`
+	Evidence json.RawMessage `json:"evidence" doc:"What the rule saw: a list of leaves and values"`
+	Until    *web.Time       `json:"until" doc:"When time alone ends what a lasting rule set; null: it does not"`
 }
 
 // TagChange is one line of the history of his tags.
@@ -174,7 +178,17 @@ func heldTags(held []tag.Held) []HeldTag {
 			out = append(out, HeldTag{ID: id, Group: t.Group, Name: t.Name})
 		}
 		last := &out[len(out)-1]
-		last.Causes = append(last.Causes, Cause{t.Cause, web.IDOf(t.CauseID), web.IDOf(t.EventID), web.At(t.At)})
+		c := Cause{
+			Cause: t.Cause, CauseID: web.IDOf(t.CauseID), EventID: web.IDOf(t.EventID), At: web.At(t.At), Version: t.Version, Evidence: json.RawMessage("[]"),
+		}
+		if len(t.Evidence) > 0 {
+			c.Evidence = json.RawMessage(t.Evidence)
+		}
+		if !t.Until.IsZero() {
+			until := web.At(t.Until)
+			c.Until = &until
+		}
+		last.Causes = append(last.Causes, c)
 	}
 	return out
 }

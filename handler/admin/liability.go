@@ -11,9 +11,14 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
+// Period is the days of a report.
+type Period struct {
+	From string `query:"from" maxLength:"10" example:"2026-11-01" doc:"A day; 29 days before to if absent"`
+	To   string `query:"to" maxLength:"10" example:"2026-11-30" doc:"A day; today if absent. At most 366 days"`
+}
+
 type liabilityIn struct {
-	From    string `query:"from" maxLength:"10" example:"2026-11-01" doc:"A day; 29 days before to if absent"`
-	To      string `query:"to" maxLength:"10" example:"2026-11-30" doc:"A day; today if absent. At most 366 days"`
+	Period
 	Account string `query:"account" maxLength:"32" doc:"All accounts if absent"`
 }
 
@@ -50,7 +55,7 @@ type liabilityOut struct {
 }
 
 func (h *handler) getLiability(ctx context.Context, in *liabilityIn) (*web.Out[liabilityOut], error) {
-	from, to, err := h.days(in)
+	from, to, err := h.days(in.Period)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func (h *handler) getLiability(ctx context.Context, in *liabilityIn) (*web.Out[l
 func flow(f ledger.Flow) Flow { return Flow(f) }
 
 // days are those that are asked for.
-func (h *handler) days(in *liabilityIn) (from, to model.Day, err error) {
+func (h *handler) days(in Period) (from, to model.Day, err error) {
 	to = h.Zone.DayOf(h.Clock.Now())
 	if in.To != "" {
 		if to, err = model.ParseDay(in.To); err != nil {

@@ -14,15 +14,15 @@ import (
 
 // ReminderBody is a reminder as an operator writes it.
 type ReminderBody struct {
-	Kind      string        `json:"kind,omitempty" enum:"streak,spend,expiring," example:"spend" doc:"Required for a new one; it stays. streak: a streak of check-ins is about to be lost; spend: there are points to spend; expiring: points are about to expire"`
+	Kind      string        `json:"kind,omitempty" enum:"streak,spend,expiring,coupon," example:"spend" doc:"Required for a new one; it stays. streak: a streak of check-ins is about to be lost; spend: there are points to spend; expiring: points are about to expire; coupon: a coupon is"`
 	Name      string        `json:"name" minLength:"1" maxLength:"64" example:"每月25日积分提醒"`
 	Enabled   *bool         `json:"enabled,omitempty" doc:"true if absent"`
 	Cron      string        `json:"cron" maxLength:"64" example:"0 10 25 * *" doc:"minute hour day month weekday, in the programme's zone"`
-	Days      int           `json:"days,omitempty" minimum:"0" maximum:"365" doc:"streak: of at least so many days up to yesterday; expiring: so many days before the last day"`
+	Days      int           `json:"days,omitempty" minimum:"0" maximum:"365" doc:"streak: of at least so many days up to yesterday; expiring, coupon: so many days before the last day"`
 	Account   string        `json:"account,omitempty" maxLength:"32" example:"points" doc:"spend and expiring: points if absent"`
 	AtLeast   int64         `json:"at_least,omitempty" minimum:"0" example:"100" doc:"spend: who holds so much"`
 	Condition Condition     `json:"condition,omitempty" doc:"spend: whom besides; everybody if absent"`
-	Message   reach.Message `json:"message" doc:"Besides the variables of every message, spend knows balance, deduct (yuan at the till) and gifts (how many things the member could have), expiring knows balance, expiring and ends_on (its last day), all as they are when the message is sent. A reminder of a streak goes as a subscribe message, the others as customer or subscribe messages."`
+	Message   reach.Message `json:"message" doc:"Besides the variables of every message, spend knows balance, deduct (yuan at the till) and gifts (how many things the member could have), expiring knows balance, expiring and ends_on (its last day), coupon knows coupon (its name), coupons (how many) and ends_on, all as they are when the message is sent. A reminder of a streak goes as a subscribe message, the others as customer or subscribe messages."`
 }
 
 // Reminder goes by the clock to whom it concerns.

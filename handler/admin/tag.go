@@ -63,6 +63,10 @@ type AutoTag struct {
 	Condition Condition `json:"condition"`
 	Sentence  string    `json:"sentence"`
 	OnEvent   bool      `json:"on_event" doc:"true: set when an event matches, and kept"`
+	Version   int       `json:"version" example:"1"`
+	Ladder    string    `json:"ladder" example:"" doc:"rfm_recency, rfm_frequency, rfm_money, pyramid: it is changed there; empty: here"`
+	Seen      int64     `json:"seen" doc:"Members of total to whom it has been applied since it was saved; both 0: to all"`
+	Total     int64     `json:"total"`
 	CreatedAt web.Time  `json:"created_at"`
 	UpdatedAt web.Time  `json:"updated_at"`
 }
@@ -70,7 +74,7 @@ type AutoTag struct {
 func autoTag(r tag.SavedRule) AutoTag {
 	return AutoTag{
 		ID: web.IDOf(r.ID), TagID: web.IDOf(r.TagID), Name: r.Name, Enabled: r.Enabled, Condition: Condition(r.Condition), Sentence: r.Sentence,
-		OnEvent: r.OnEvent, CreatedAt: web.At(r.CreatedAt), UpdatedAt: web.At(r.UpdatedAt),
+		OnEvent: r.OnEvent, Version: r.Version, Ladder: r.Owner, Seen: r.Seen, Total: r.Total, CreatedAt: web.At(r.CreatedAt), UpdatedAt: web.At(r.UpdatedAt),
 	}
 }
 
@@ -111,6 +115,10 @@ func (h *handler) tags(api *web.API) {
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/auto-tags", "The rules that set tags by themselves"), h.getAutoTags)
 	body := map[string]any{"tag_id": "1", "name": "聊天提到海报", "condition": map[string]any{"leaf": "event.text", "contains_any": []string{"海报"}}}
 	web.Write(api, example(post(operator.ProgrammeWrite, "/auto-tags", "Make a rule that sets a tag"), body), h.postAutoTag)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodPost, "/auto-tags/preview", "How many a rule would tag: members now, or of a rule on single events those of today"), h.previewAutoTag)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/tags/hygiene", "Tags to tidy up: dead ones, duplicates, members with too many"), h.getHygiene)
+	web.Write(api, example(post(operator.ProgrammeWrite, "/tags/{id}/merge", "Merge a tag into another, in the background", http.StatusNotFound, http.StatusConflict),
+		map[string]any{"into": "2"}), h.mergeTag)
 	o := op(operator.ProgrammeWrite, http.MethodPut, "/auto-tags/{id}", "Change a rule that sets a tag", http.StatusNotFound)
 	o.Description = "It keeps its tag."
 	web.Write(api, example(o, body), h.putAutoTag)
@@ -219,4 +227,85 @@ func (h *handler) setTag(ctx context.Context, action string, id, tagID web.ID, s
 		return nil, err
 	}
 	return h.getMember(ctx, &byID{ID: web.IDOf(m.ID)})
+}
+
+// Hits is how many a rule would tag.
+type Hits struct {
+	Members int64 `json:"members" example:"42"`
+	OnEvent bool  `json:"on_event" doc:"true: those of today's events"`
+	Partly  bool  `json:"partly" doc:"true: today has more events than were looked at"`
+}
+
+func (h *handler) previewAutoTag(ctx context.Context, in *conditionIn) (*web.Out[Hits], error) {
+	t, err := h.tree(in.Body.Condition)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Conditions.Check(ctx, h.DB.Reader(ctx), t); err != nil {
+		return nil, err
+	}
+	out := Hits{OnEvent: h.Conditions.EventScoped(t)}
+	if out.OnEvent {
+		out.Members, out.Partly, err = h.Tags.Hits(ctx, t, h.Zone.Start(h.Zone.DayOf(h.Clock.Now())))
+	} else {
+		out.Members, err = h.Audience.Count(ctx, t)
+	}
+	return &web.Out[Hits]{Body: out}, err
+}
+
+// Crowded is a member with many tags.
+type Crowded struct {
+	MemberID web.ID `json:"member_id"`
+	Tags     int64  `json:"tags" example:"31"`
+}
+
+// Hygiene is what should be tidied up.
+type Hygiene struct {
+	Dead       []Tag     `json:"dead" doc:"Held by nobody for 90 days"`
+	Duplicates [][]Tag   `json:"duplicates" doc:"Of one name, but for case and spaces"`
+	Crowded    []Crowded `json:"crowded" doc:"Members with more than 30 tags, the most first; at most 100"`
+	CrowdedAll int64     `json:"crowded_all" doc:"How many there are"`
+}
+
+func (h *handler) getHygiene(ctx context.Context, _ *web.None) (*web.Out[Hygiene], error) {
+	r, err := h.Tags.Hygiene(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := Hygiene{Dead: tagViews(r.Dead), Duplicates: make([][]Tag, len(r.Duplicates)), Crowded: make([]Crowded, len(r.Crowded)), CrowdedAll: r.CrowdedAll}
+	for i, same := range r.Duplicates {
+		out.Duplicates[i] = tagViews(same)
+	}
+	for i, c := range r.Crowded {
+		out.Crowded[i] = Crowded{web.IDOf(c.MemberID), c.Tags}
+	}
+	return &web.Out[Hygiene]{Body: out}, nil
+}
+
+func tagViews(rows []tag.View) []Tag {
+	out := make([]Tag, len(rows))
+	for i, t := range rows {
+		out[i] = tagView(t.Tag)
+		out[i].Group, out[i].Holders = t.Group, t.Holders
+	}
+	return out
+}
+
+type mergeTagIn struct {
+	ID   web.ID `path:"id"`
+	Body struct {
+		Into web.ID `json:"into" doc:"The tag that remains"`
+	}
+}
+
+func (h *handler) mergeTag(ctx context.Context, in *mergeTagIn) (*web.Out[Work], error) {
+	before := map[string]any{"tag_id": in.ID}
+	ctx = audited(ctx, h, "tag.merge", before, func(w model.Work) (string, any) {
+		return object("tag", in.ID.Int()), map[string]any{"into": in.Body.Into, "work_id": web.IDOf(w.ID)}
+	})
+	w, err := h.Tags.Merge(ctx, in.ID.Int(), in.Body.Into.Int(), web.Actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &web.Out[Work]{Body: workView(web.Lang(ctx), *w)}, nil
 }

@@ -91,9 +91,30 @@ type Stretch struct {
 	Tier     string    `json:"tier" example:"黄金"`
 	From     web.Time  `json:"from"`
 	Until    *web.Time `json:"until" doc:"null: now"`
-	Cause    string    `json:"cause" example:"change" doc:"joined, change, review, settings"`
+	Cause    string    `json:"cause" example:"change" doc:"joined, change, review, settings, operator"`
 	EventID  web.ID    `json:"event_id" doc:"0: none"`
 	ReviewAt *web.Time `json:"review_at"`
+}
+
+// TierHold is a tier that an operator set by hand.
+type TierHold struct {
+	TierID  web.ID    `json:"tier_id"`
+	Tier    string    `json:"tier" example:"二星"`
+	Until   *web.Time `json:"until" doc:"It ends by itself; null: it stays until an operator ends it."`
+	Reason  string    `json:"reason" example:"天猫 V3"`
+	Actor   string    `json:"actor" example:"operator:1" doc:"Who set it"`
+	At      web.Time  `json:"at"`
+	EndedAt *web.Time `json:"ended_at" doc:"null: it counts"`
+	EndedBy string    `json:"ended_by,omitempty" doc:"Who ended it or set another; absent where it ended by itself"`
+}
+
+type tierHoldIn struct {
+	ID   web.ID `path:"id"`
+	Body struct {
+		TierID web.ID    `json:"tier_id"`
+		Until  *web.Time `json:"until,omitempty" doc:"Absent: until an operator ends it"`
+		Reason string    `json:"reason" minLength:"1" maxLength:"100" example:"天猫 V3"`
+	}
 }
 
 func (h *handler) tiers(api *web.API) {
@@ -111,6 +132,14 @@ func (h *handler) tiers(api *web.API) {
 	o.Description = "By the rules as they are, for somebody new who does the acts every month. Each act is asked once, by itself: caps over several acts are not counted."
 	web.Read(api, example(o, map[string]any{"acts": []any{map[string]any{"event": "checkin.done", "times": 30}}}), h.simulateTiers)
 	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/tiers", "His tiers, newest first", http.StatusNotFound), h.getMemberTiers)
+	o = op(operator.PointsGrant, http.MethodPut, "/members/{id}/tier", "Set his tier by hand", http.StatusNotFound)
+	o.Description = "Until it ends he is in it or in a higher one, whatever he earned; his value stays. He rises at once, with the gifts of what he crosses. " +
+		"It replaces what was set before. Who has not registered begins there."
+	web.Write(api, example(o, map[string]any{"tier_id": "1", "reason": "天猫 V3", "until": "2027-11-23T00:00:00+08:00"}), h.putMemberTier)
+	o = op(operator.PointsGrant, http.MethodDelete, "/members/{id}/tier", "End what was set by hand", http.StatusNotFound, http.StatusConflict)
+	o.Description = "He goes where his value belongs."
+	web.Write(api, o, h.deleteMemberTier)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/tier-holds", "What was set by hand, newest first", http.StatusNotFound), h.getTierHolds)
 }
 
 func tiersView(l *tier.Ladder) TiersBody {
@@ -228,4 +257,74 @@ func (h *handler) getMemberTiers(ctx context.Context, in *byID) (*web.Out[web.Li
 			TierID: web.IDOf(r.TierID), Tier: r.Name, From: web.At(r.FromAt), Until: web.AtPtr(r.UntilAt), Cause: r.Cause, EventID: web.IDOf(r.EventID), ReviewAt: web.AtPtr(r.ReviewAt),
 		}
 	}), err
+}
+
+func tierHold(h tier.Held) TierHold {
+	return TierHold{
+		TierID: web.IDOf(h.TierID), Tier: h.Name, Until: web.AtPtr(h.UntilAt), Reason: h.Reason, Actor: h.Actor, At: web.At(h.At),
+		EndedAt: web.AtPtr(h.EndedAt), EndedBy: h.EndedBy,
+	}
+}
+
+// tierNow is where the member is, and what is set by hand, as the audit log says it.
+func (h *handler) tierNow(ctx context.Context, id int64) (any, error) {
+	now := map[string]any{"tier": nil, "held": nil}
+	v, err := h.Tiers.Of(ctx, id)
+	if err != nil || v == nil {
+		return now, err
+	}
+	if v.Tier != nil {
+		now["tier"] = v.Tier.Name
+	}
+	if v.Held != nil {
+		now["held"] = tierHold(*v.Held)
+	}
+	return now, nil
+}
+
+func (h *handler) putMemberTier(ctx context.Context, in *tierHoldIn) (*web.Out[TierHold], error) {
+	m, err := h.Members.Get(ctx, in.ID.Int())
+	if err != nil {
+		return nil, err
+	}
+	until, err := instant("until", in.Body.Until)
+	if err != nil {
+		return nil, err
+	}
+	before, err := h.tierNow(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	ctx = audited(ctx, h, "tier.set", before, func(t tier.Held) (string, any) { return object("member", t.MemberID), tierHold(t) })
+	t, err := h.Tiers.Set(ctx, m.ID, tier.Hold{TierID: in.Body.TierID.Int(), Until: until, Reason: in.Body.Reason, Actor: web.Actor(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	return &web.Out[TierHold]{Body: tierHold(*t)}, nil
+}
+
+func (h *handler) deleteMemberTier(ctx context.Context, in *byID) (*web.Out[TierHold], error) {
+	m, err := h.Members.Get(ctx, in.ID.Int())
+	if err != nil {
+		return nil, err
+	}
+	before, err := h.tierNow(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	ctx = audited(ctx, h, "tier.end", before, func(t tier.Held) (string, any) { return object("member", t.MemberID), tierHold(t) })
+	t, err := h.Tiers.End(ctx, m.ID, web.Actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &web.Out[TierHold]{Body: tierHold(*t)}, nil
+}
+
+func (h *handler) getTierHolds(ctx context.Context, in *byID) (*web.Out[web.List[TierHold]], error) {
+	m, err := h.Members.Get(ctx, in.ID.Int())
+	if err != nil {
+		return nil, err
+	}
+	rows, err := h.Tiers.Holds(ctx, m.ID)
+	return listed(rows, tierHold), err
 }

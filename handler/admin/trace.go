@@ -67,7 +67,7 @@ type TracedGrant struct {
 	Account     string             `json:"account,omitempty" example:"points"`
 	TagID       OptionalID         `json:"tag_id,omitempty"`
 	CouponID    OptionalID         `json:"coupon_id,omitempty"`
-	Count       int64              `json:"count,omitempty" doc:"Of coupons, as long as the stock and the member's own limit last"`
+	Count       int64              `json:"count,omitempty" doc:"Of coupons, as long as the stock and the member's own limit last; of an event that happened, those really given, absent if none"`
 	Name        string             `json:"name,omitempty" example:"满100减20" doc:"Of the tag or the coupon"`
 	Base        int64              `json:"base" example:"159"`
 	Bonus       int64              `json:"bonus" example:"160"`
@@ -165,7 +165,7 @@ func (h *handler) traces(api *web.API) {
 	o.Description = "Nothing is written. It decides as the live run does: what it says is what then happens."
 	web.Read(api, o, h.tryRules)
 	o = op(operator.MembersRead, http.MethodGet, "/events/{id}/explain", "Say why an event earned what it did", http.StatusNotFound)
-	o.Description = "Leaves and caps show what they see now; the lines are those that were written."
+	o.Description = "Leaves and caps show what they see now; the ledger lines, coupons and tags are those that were written."
 	web.Read(api, o, h.explainEvent)
 }
 

@@ -20,6 +20,7 @@ type accountsView struct {
 	Modes       []string
 	Convert     *Form
 	Deduction   *Form
+	Changes     []auditLine // of the deduction
 }
 
 type accountLine struct {
@@ -56,6 +57,9 @@ func (con *Console) showAccounts(c *gin.Context, status int, convert, deduct *Fo
 		if s.Enabled {
 			v.Deduction.Set("enabled", "on")
 		}
+	}
+	if v.Changes, err = con.changesOf(c, v.Frame, "deduction:settings"); err != nil {
+		return err
 	}
 	web.Page(c, status, "console/accounts", v)
 	return nil

@@ -46,15 +46,33 @@ func (con *Console) audit(c *gin.Context) error {
 		list = list[:perPage]
 		v.Next = nextPage(c, list[perPage-1].ID)
 	}
+	v.Rows = auditLines(list, names)
+	web.Page(c, http.StatusOK, "console/audit", v)
+	return nil
+}
+
+func auditLines(list []model.Audit, names map[string]string) (lines []auditLine) {
 	for _, a := range list {
 		line := auditLine{Audit: a, By: names[a.Actor], Was: shown(a.Before), Now: shown(a.After)}
 		if line.By == "" {
 			line.By = a.Actor
 		}
-		v.Rows = append(v.Rows, line)
+		lines = append(lines, line)
 	}
-	web.Page(c, http.StatusOK, "console/audit", v)
-	return nil
+	return lines
+}
+
+// changesOf are the latest changes of a setting, for the page of the setting; nobody without the right sees any.
+func (con *Console) changesOf(c *gin.Context, f Frame, object string) ([]auditLine, error) {
+	if !f.May(string(operator.AuditRead)) {
+		return nil, nil
+	}
+	list, err := con.app.Operators.Audits(c.Request.Context(), operator.AuditQuery{Object: object, Limit: 20})
+	if err != nil {
+		return nil, err
+	}
+	names, err := con.report.Actors(c.Request.Context())
+	return auditLines(list, names), err
 }
 
 func shown(j model.JSON) string {

@@ -23,29 +23,34 @@ import (
 
 // What has to be typed for a form to be accepted, by its route.
 var typed = map[string]url.Values{
-	"POST /console/broadcasts/:id":     {"name": {"x"}, "text": {"x"}, "channel": {"customer"}},
-	"POST /console/conversions":        {"from": {"growth"}, "to": {"points"}, "units": {"10"}, "amount": {"1"}, "mode": {"keep"}},
-	"POST /console/grants/:id":         {"do": {"approve"}},
-	"POST /console/members/:id/undo":   {"memo": {"x"}},
-	"POST /console/keys":               {"name": {"x"}, "scopes": {"open"}},
-	"POST /console/members/:id/points": {"amount": {"5"}, "memo": {"x"}},
-	"POST /console/operators":          {"login": {"berta"}},
-	"POST /console/reminders/:id":      {"name": {"x"}, "text": {"x"}, "channel": {"customer"}},
-	"POST /console/replies/:id":        {"name": {"x"}, "kind": {"text"}, "text": {"x"}, "words": {"x"}},
-	"POST /console/rules/sets/:id":     {"name": {"x"}, "code": {"x"}, "limit": {"5"}},
-	"POST /console/tags":               {"name": {"x"}},
-	"POST /console/tags/groups":        {"name": {"x"}},
-	"POST /console/tasks/:id":          {"code": {"x"}, "title_zh": {"x"}},
-	"POST /console/webhooks/:id":       {"url": {"https://shop.example.com/siyu"}},
+	"POST /console/audiences/:id":        {"name": {"x"}},
+	"POST /console/audiences/:id/freeze": {"frozen_name": {"y"}},
+	"POST /console/broadcasts/:id":       {"name": {"x"}, "text": {"x"}, "channel": {"customer"}},
+	"POST /console/conversions":          {"from": {"growth"}, "to": {"points"}, "units": {"10"}, "amount": {"1"}, "mode": {"keep"}},
+	"POST /console/grants/:id":           {"do": {"approve"}},
+	"POST /console/members/:id/undo":     {"memo": {"x"}},
+	"POST /console/keys":                 {"name": {"x"}, "scopes": {"open"}},
+	"POST /console/members/:id/points":   {"amount": {"5"}, "memo": {"x"}},
+	"POST /console/operators":            {"login": {"berta"}},
+	"POST /console/reminders/:id":        {"name": {"x"}, "text": {"x"}, "channel": {"customer"}},
+	"POST /console/replies/:id":          {"name": {"x"}, "kind": {"text"}, "text": {"x"}, "words": {"x"}},
+	"POST /console/rules/sets/:id":       {"name": {"x"}, "code": {"x"}, "limit": {"5"}},
+	"POST /console/tags":                 {"name": {"x"}},
+	"POST /console/tags/groups":          {"name": {"x"}},
+	"POST /console/tags/merge":           {"from": {"9"}, "into": {"8"}},
+	"POST /console/tasks/:id":            {"code": {"x"}, "title_zh": {"x"}},
+	"POST /console/webhooks/:id":         {"url": {"https://shop.example.com/siyu"}},
 }
 
 // What the demo brand does not offer on a page. Like all others they go through write, which takes the line with it.
 var elsewhere = []string{
-	"POST /console/media", "POST /console/media/:id/delete", "POST /console/orders/imports", // a file
+	"POST /console/media", "POST /console/media/:id/delete", "POST /console/orders/imports", "POST /console/customers", // a file
+	"POST /console/customers/:id/delete",
 	"POST /console/members/:id/phone", "POST /console/members/:id/unmerge", "POST /console/members/:id/erase",
 	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
 	"POST /console/webhook-deliveries/:id/replay", "POST /console/webhooks/:id/replay",
 	"POST /console/works/:id/cancel", "POST /console/works/:id/retry",
+	"POST /console/audiences/:id/look", // it counts, and changes nothing
 	"POST /console/menu/:id/delete", "POST /console/password", "POST /console/members/:id/tags",
 }
 

@@ -44,12 +44,13 @@ func (con *Console) broadcasts(c *gin.Context) error {
 
 type broadcastView struct {
 	Frame
-	ID       int64
-	Form     *Form
-	Tags     []tagGroup
-	Leaves   []string
-	Channels []string
-	Ranks    []int // how many channels can be chosen
+	ID        int64
+	Form      *Form
+	Audiences []choice
+	Tags      []tagGroup
+	Leaves    []string
+	Channels  []string
+	Ranks     []int // how many channels can be chosen
 }
 
 // editBroadcast is the form of a broadcast, empty for a new one.
@@ -85,6 +86,9 @@ func (con *Console) showBroadcastForm(c *gin.Context, status int, id int64, f *F
 		}
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
+		return err
+	}
+	if v.Audiences, err = con.audienceChoices(c); err != nil {
 		return err
 	}
 	web.Page(c, status, "console/broadcast_form", v)

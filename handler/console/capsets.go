@@ -20,6 +20,7 @@ type capSetsView struct {
 	Rows     []capSetLine
 	Combines []string
 	Setting  *Form
+	Changes  []auditLine // of the setting
 }
 
 type capSetLine struct {
@@ -49,6 +50,9 @@ func (con *Console) showCapSets(c *gin.Context, status int, setting *Form) error
 			return err
 		}
 		v.Rows = append(v.Rows, capSetLine{s, words})
+	}
+	if v.Changes, err = con.changesOf(c, v.Frame, "rule:setting"); err != nil {
+		return err
 	}
 	web.Page(c, status, "console/cap_sets", v)
 	return nil

@@ -1,17 +1,16 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/gin-gonic/gin"
 	"rsc.io/qr"
 
 	"github.com/siyu-scrm/siyu/app/channel"
-	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -52,7 +51,11 @@ type channelView struct {
 	Saved    *channel.View // nil: a new one
 	Tags     []tagGroup
 	Pictures []media.View
+	Days     []channel.DayVisits // the last ones on which somebody came by a saved one, latest first
 }
+
+// channelDays is how far back the page of a channel looks.
+const channelDays = 30
 
 func (con *Console) channel(c *gin.Context) error {
 	id, err := idOf(c, true)
@@ -61,7 +64,7 @@ func (con *Console) channel(c *gin.Context) error {
 	}
 	values := url.Values{}
 	if id != 0 {
-		ch, err := con.findChannel(c.Request.Context(), id)
+		ch, err := con.app.Channels.Get(c.Request.Context(), id)
 		if err != nil {
 			return err
 		}
@@ -82,25 +85,18 @@ func (con *Console) channel(c *gin.Context) error {
 	return con.showChannel(c, http.StatusOK, id, newForm(values))
 }
 
-func (con *Console) findChannel(ctx context.Context, id int64) (*channel.View, error) {
-	views, err := con.app.Channels.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range views {
-		if views[i].ID == id {
-			return &views[i], nil
-		}
-	}
-	return nil, errs.New(errs.NotFound, "channel.not_found")
-}
-
 func (con *Console) showChannel(c *gin.Context, status int, id int64, f *Form) (err error) {
 	v := channelView{Frame: con.frame(c, "channel"), ID: id, Form: f}
 	if id != 0 {
-		if v.Saved, err = con.findChannel(c.Request.Context(), id); err != nil {
+		if v.Saved, err = con.app.Channels.Get(c.Request.Context(), id); err != nil {
 			return err
 		}
+		today := con.app.Zone.DayOf(con.app.Clock.Now())
+		if v.Days, err = con.app.Channels.Days(c.Request.Context(), con.app.Zone, id, today.Add(1-channelDays), today); err != nil {
+			return err
+		}
+		v.Days = slices.DeleteFunc(v.Days, func(d channel.DayVisits) bool { return d.Visits == channel.Visits{} })
+		slices.Reverse(v.Days)
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
 		return err
@@ -116,7 +112,7 @@ func (con *Console) saveChannel(c *gin.Context) error {
 	return save(con, c, saving[model.ChannelCode]{
 		kind: "channel",
 		get: func(id int64) (any, error) {
-			old, err := con.findChannel(c.Request.Context(), id)
+			old, err := con.app.Channels.Get(c.Request.Context(), id)
 			if err != nil {
 				return nil, err
 			}
@@ -197,7 +193,7 @@ func (con *Console) channelQR(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ch, err := con.findChannel(c.Request.Context(), id)
+	ch, err := con.app.Channels.Get(c.Request.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -218,6 +214,25 @@ func (con *Console) channelQR(c *gin.Context) error {
 		c.Header("Content-Disposition", fmt.Sprintf("attachment; filename=%q", "channel-"+ch.Code+".png"))
 	}
 	c.Data(http.StatusOK, "image/png", code.PNG())
+	return nil
+}
+
+type posterView struct {
+	Frame
+	Channel *channel.View
+}
+
+// channelPoster is a page to print: the code and words that can be changed on it.
+func (con *Console) channelPoster(c *gin.Context) error {
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	ch, err := con.app.Channels.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	web.Page(c, http.StatusOK, "console/poster", posterView{con.frame(c, "poster"), ch})
 	return nil
 }
 

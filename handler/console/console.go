@@ -9,7 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app"
+	"github.com/siyu-scrm/siyu/app/customer"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/order"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -71,6 +73,7 @@ func (con *Console) routes() []route {
 		{post, "/members/:id/points", operator.PointsGrant, con.adjust},
 		{post, "/members/:id/undo", operator.PointsGrant, con.undoAdjust},
 		{post, "/members/:id/tags", operator.MembersWrite, con.setTag},
+		{post, "/members/:id/tier", operator.PointsGrant, con.setTier},
 		{post, "/members/:id/coupons", operator.PointsGrant, con.giveMember},
 		{post, "/members/:id/coupons/revoke", operator.PointsGrant, con.revokeOfMember},
 		{post, "/members/:id/phone", operator.PhoneReveal, con.reveal},
@@ -79,6 +82,11 @@ func (con *Console) routes() []route {
 		{get, "/tags", operator.ProgrammeRead, con.tags},
 		{post, "/tags", operator.ProgrammeWrite, con.createTag},
 		{post, "/tags/groups", operator.ProgrammeWrite, con.createGroup},
+		{get, "/tags/hygiene", operator.ProgrammeRead, con.hygiene},
+		{post, "/tags/merge", operator.ProgrammeWrite, con.mergeTags},
+		{get, "/segments", operator.ProgrammeRead, con.segments},
+		{post, "/segments/rfm", operator.ProgrammeWrite, con.saveRFM},
+		{post, "/segments/pyramid", operator.ProgrammeWrite, con.savePyramid},
 		{get, "/autotags", operator.ProgrammeRead, con.autoTags},
 		{get, "/autotags/:id", operator.ProgrammeRead, con.autoTag},
 		{post, "/autotags/:id", operator.ProgrammeWrite, con.saveAutoTag},
@@ -148,6 +156,7 @@ func (con *Console) routes() []route {
 		{get, "/channels/:id", operator.ProgrammeRead, con.channel},
 		{post, "/channels/:id", operator.ProgrammeWrite, con.saveChannel},
 		{get, "/channels/:id/qr.png", operator.ProgrammeRead, con.channelQR},
+		{get, "/channels/:id/poster", operator.ProgrammeRead, con.channelPoster},
 		{get, "/followers", operator.ProgrammeRead, con.followers},
 		{post, "/followers", operator.Settings, con.syncFollowers},
 		{get, "/menu", operator.ProgrammeRead, con.menus},
@@ -164,6 +173,13 @@ func (con *Console) routes() []route {
 		{post, "/media", operator.ProgrammeWrite, con.saveMedia},
 		{get, "/media/:id", operator.ProgrammeRead, con.picture},
 		{post, "/media/:id/delete", operator.ProgrammeWrite, con.deleteMedia},
+		{get, "/audiences", operator.ProgrammeRead, con.audiences},
+		{get, "/audiences/:id", operator.ProgrammeRead, con.audience},
+		{post, "/audiences/:id", operator.ProgrammeWrite, con.saveAudience},
+		{post, "/audiences/:id/look", operator.MembersRead, con.lookAudience},
+		{post, "/audiences/:id/freeze", operator.ProgrammeWrite, con.freezeAudience},
+		{post, "/audiences/:id/delete", operator.ProgrammeWrite, con.deleteAudience},
+		{get, "/audiences/:id/export", operator.MembersExport, con.exportAudience},
 		{get, "/broadcasts", operator.ProgrammeRead, con.broadcasts},
 		{get, "/broadcasts/new", operator.ProgrammeRead, con.editBroadcast},
 		{get, "/broadcasts/:id", operator.ProgrammeRead, con.broadcast},
@@ -185,7 +201,11 @@ func (con *Console) routes() []route {
 		{post, "/orders/claims", operator.ProgrammeWrite, con.saveClaims},
 		{get, "/orders/imports", operator.MembersRead, con.imports},
 		{post, "/orders/imports", operator.MembersWrite, con.saveImport},
-		{get, "/orders/imports/:id/report", operator.MembersRead, con.importReport},
+		{get, "/orders/imports/:id/report", operator.MembersRead, con.importReport(order.Import)},
+		{get, "/customers", operator.MembersRead, con.customers},
+		{post, "/customers", operator.MembersWrite, con.saveCustomers},
+		{post, "/customers/:id/delete", operator.MembersWrite, con.forgetCustomer},
+		{get, "/customers/imports/:id/report", operator.MembersRead, con.importReport(customer.Import)},
 		{get, "/orders/:id", operator.MembersRead, con.order},
 		{post, "/orders/:id/assign", operator.PointsGrant, con.assignOrder},
 		{get, "/risks", operator.MembersRead, con.risks},
@@ -223,9 +243,12 @@ func answer(p page) gin.HandlerFunc {
 var menu = []struct{ group, key, path string }{
 	{"", "dashboard", ""},
 	{"people", "members", "/members"},
+	{"people", "customers", "/customers"},
 	{"people", "orders", "/orders"},
 	{"people", "tags", "/tags"},
 	{"people", "autotags", "/autotags"},
+	{"people", "audiences", "/audiences"},
+	{"people", "segments", "/segments"},
 	{"points", "rules", "/rules"},
 	{"points", "tasks", "/tasks"},
 	{"points", "checkins", "/checkins"},

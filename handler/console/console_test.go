@@ -199,10 +199,10 @@ func TestAnotherOriginChangesNothing(t *testing.T) {
 
 // pages are all pages of the demo brand; {member} and {run} are filled in.
 var pages = []string{
-	"/console", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members/{member}", "/console/tags", "/console/autotags",
+	"/console", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members/{member}", "/console/tags", "/console/tags/hygiene", "/console/segments", "/console/autotags",
 	"/console/autotags/new", "/console/autotags/1", "/console/autotags/2", "/console/rules", "/console/rules/new", "/console/rules/1", "/console/rules/2",
 	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/groups", "/console/groups/new",
-	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1",
+	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1", "/console/channels/1/poster", "/console/customers",
 	"/console/broadcasts", "/console/broadcasts/new", "/console/broadcasts/1", "/console/broadcasts/1/edit", "/console/runs/{run}",
 	"/console/tiers", "/console/tiers?event=checkin.done&times=30", "/console/tiers/edit", "/console/coupons", "/console/coupons/new", "/console/coupons/1", "/console/coupons/till",
 	"/console/mall", "/console/mall/new", "/console/mall/1", "/console/mall/redemptions", "/console/gifts", "/console/gifts/new", "/console/gifts/1", "/console/gifts/2",
@@ -401,6 +401,7 @@ func TestCapSets(t *testing.T) {
 
 	require.Regexp(t, `name="max_factor"[^>]*aria-invalid`, b.refused("/console/rules/setting", "combine", "add", "max_factor", "0.5"))
 	b.done("/console/rules/setting", "combine", "add", "max_factor", "3")
+	require.Regexp(t, `(?s)<td>demo</td><td><pre>[^<]*max[^<]*</pre></td><td><pre>[^<]*add`, b.page("/console/rules/sets"), "who, before and after")
 	require.Regexp(t, `value="add" selected`, b.page("/console/rules/sets"))
 	s, err := w.Rewards.Setting(t.Context())
 	require.NoError(t, err)

@@ -68,7 +68,7 @@ type couponView struct {
 	Next  string
 }
 
-var faceFields = []string{"kind", "threshold_fen", "off_fen", "percent_off", "pay_fen", "quantity", "products", "categories"}
+var faceFields = []string{"kind", "threshold_fen", "off_fen", "percent_off", "pay_fen", "quantity", "stackable", "products", "categories"}
 
 // heldLine is a coupon in somebody's hands. Its code is masked: it is as good as the coupon.
 type heldLine struct {
@@ -108,7 +108,7 @@ func (con *Console) writeCoupon(d *coupon.Definition) url.Values {
 		"per_member": {some(int64(d.PerMember))}, "valid_days": {some(int64(d.ValidDays))}, "position": {some(int64(d.Position))},
 		"usable_from": {written(d.UsableFrom, con.app.Zone)}, "usable_until": {written(d.UsableUntil, con.app.Zone)},
 	}
-	for field, on := range map[string]bool{"claimable": d.Claimable, "enabled": d.Enabled} {
+	for field, on := range map[string]bool{"stackable": d.Stackable, "claimable": d.Claimable, "enabled": d.Enabled} {
 		if on {
 			v.Set(field, "on")
 		}
@@ -192,7 +192,7 @@ func tail(code string) string { return "…" + code[max(0, len(code)-4):] }
 func (con *Console) readCoupon(f *Form, id int64) (d coupon.Definition, err error) {
 	r := &reader{f: f, zone: con.app.Zone}
 	d.Coupon = model.Coupon{
-		ID: id, Code: f.Get("code"), Name: f.Get("name"), Kind: f.Get("kind"), Text: f.Get("text"), Claimable: f.On("claimable"), Enabled: f.On("enabled"),
+		ID: id, Code: f.Get("code"), Name: f.Get("name"), Kind: f.Get("kind"), Text: f.Get("text"), Stackable: f.On("stackable"), Claimable: f.On("claimable"), Enabled: f.On("enabled"),
 		Products:     model.ToJSON(append([]string{}, lines(f.Get("products"))...)),
 		Categories:   model.ToJSON(append([]string{}, lines(f.Get("categories"))...)),
 		ThresholdFen: r.yuan("threshold_fen"), Stock: r.limit("stock"), PerMember: int(r.count("per_member")), ValidDays: int(r.count("valid_days")),

@@ -239,9 +239,26 @@ func tagOf(t condition.Tree) (string, bool) {
 	return a.TagID, t.Leaf == "tag" && exactly(t.Args, &a) && a.TagID != ""
 }
 
+// shapeAudience is the choice of a saved audience.
+const shapeAudience = "audience"
+
+// audienceOf is the id of the audience that a condition is.
+func audienceOf(raw []byte) (string, bool) {
+	var a struct {
+		Leaf       string `json:"leaf"`
+		AudienceID string `json:"audience_id"`
+	}
+	return a.AudienceID, exactly(raw, &a) && a.Leaf == "audience"
+}
+
 // writeCrowd fills the controls of a broadcast's condition.
 func writeCrowd(v url.Values, raw []byte) {
 	v.Set("condition", pretty(raw))
+	if id, ok := audienceOf(raw); ok {
+		v.Set("shape", shapeAudience)
+		v.Set("audience", id)
+		return
+	}
 	w, ok := crowdOf(raw)
 	if !ok {
 		v.Set("shape", shapeJSON)
@@ -265,6 +282,10 @@ func writeCrowd(v url.Values, raw []byte) {
 func readCrowd(f *Form) ([]byte, error) {
 	if f.Get("shape") == shapeJSON {
 		return []byte(f.Get("condition")), nil
+	}
+	if f.Get("shape") == shapeAudience {
+		f.from("condition.audience_id", "audience")
+		return model.ToJSON(condition.Is("audience", map[string]any{"audience_id": f.Get("audience")})), nil
 	}
 	w := crowd{Tags: f.Values["tags"], Any: f.Get("match") == "any", Without: f.Values["without"], Joined: f.On("joined"), Follower: f.On("follower")}
 	for _, id := range w.Tags {

@@ -57,7 +57,7 @@ const leastFacts = 4
 
 // facts are the leaves that a form offers; without a request, for reading a form, their choices are empty.
 func (con *Console) facts(c *gin.Context) ([]fact, error) {
-	lists := struct{ tags, channels, tiers, accounts, events []choice }{[]choice{}, []choice{}, []choice{}, []choice{}, []choice{}} // none: still a select
+	lists := struct{ tags, channels, tiers, accounts, events, audiences []choice }{[]choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}} // none: still a select
 	if c != nil {
 		ctx := c.Request.Context()
 		groups, err := con.tagGroups(c)
@@ -87,6 +87,9 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 			return nil, err
 		}
 		lists.events = con.eventChoices(c)
+		if lists.audiences, err = con.audienceChoices(c); err != nil {
+			return nil, err
+		}
 	}
 	words := func(names ...string) (out []choice) { // a choice without a request has no sentence: only its value counts
 		for _, n := range names {
@@ -103,6 +106,7 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 	count := factArg{Name: "value", whole: true}
 	return []fact{
 		{"tag", "tag", nil, []factArg{{Name: "tag_id", Choices: lists.tags}}},
+		{"audience", "audience", nil, []factArg{{Name: "audience_id", Choices: lists.audiences}}},
 		{"did", "did", nil, []factArg{
 			{Name: "event", Choices: lists.events}, {Name: "op", Choices: numbers}, {Name: "count", whole: true}, {Name: "window", Optional: true, Place: "30d"},
 		}},

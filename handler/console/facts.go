@@ -3,9 +3,11 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/member"
@@ -45,6 +47,9 @@ type memberView struct {
 	TierLabel  string     // of the account that it counts
 	Percent    int64      // of the way from his tier to the next
 	Stretches  []tier.Stretch
+	TierHolds  []tierHold
+	TierForm   *Form
+	Settable   []choice // tiers
 	Coupons    []heldLine
 	Givable    []choice // coupons that can be given
 	CouponForm *Form
@@ -61,6 +66,12 @@ type memberView struct {
 	Merges     []member.Merged
 }
 
+// tierHold is what an operator set, with his name.
+type tierHold struct {
+	tier.Held
+	By string
+}
+
 type balance struct {
 	ledger.View
 	Label string
@@ -68,7 +79,26 @@ type balance struct {
 
 type heldTag struct {
 	tag.Held
-	By string // the name of what stands behind the cause
+	By  string // the name of what stands behind the cause
+	Saw string // what the rule saw
+}
+
+// sawOf says evidence in short: "did 15, orders 2".
+func sawOf(evidence model.JSON) string {
+	var list []struct {
+		Leaf string
+		Saw  any
+	}
+	_ = evidence.Into(&list) // was written by app/tag
+	words := make([]string, 0, len(list))
+	for _, e := range list {
+		if e.Saw == nil {
+			words = append(words, e.Leaf)
+		} else {
+			words = append(words, fmt.Sprint(e.Leaf, " ", e.Saw))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 type tagChange struct {
@@ -133,7 +163,7 @@ func (con *Console) pageOf(c *gin.Context, status int, f forms, phone string) er
 	}
 	v := &memberView{
 		Frame: con.frame(c, "member"), Member: m, Phone: con.app.Members.Phone(m), Points: f.get("points"), Tag: f.get("tag"),
-		Reveal: f.get("reveal"), Unmerge: f.get("unmerge"), Erase: f.get("erase"), CouponForm: f.get("coupon"),
+		Reveal: f.get("reveal"), Unmerge: f.get("unmerge"), Erase: f.get("erase"), CouponForm: f.get("coupon"), TierForm: f.get("tier"),
 	}
 	if phone != "" {
 		v.Phone, v.Revealed = phone, true
@@ -175,7 +205,7 @@ func (con *Console) fillTags(c *gin.Context, v *memberView, why report.Why) erro
 		return err
 	}
 	for _, h := range held {
-		v.Tags = append(v.Tags, heldTag{h, why.Name(h.Cause, h.CauseID)})
+		v.Tags = append(v.Tags, heldTag{h, why.Name(h.Cause, h.CauseID), sawOf(h.Evidence)})
 	}
 	if v.AllTags, err = con.tagGroups(c); err != nil {
 		return err
@@ -314,6 +344,9 @@ func (con *Console) fillTier(c *gin.Context, v *memberView, _ report.Why) (err e
 	if v.Stretches, err = con.app.Tiers.History(ctx, v.Member.ID); err != nil {
 		return err
 	}
+	if err := con.fillTierHolds(c, v); err != nil {
+		return err
+	}
 	held, err := con.app.Coupons.Of(ctx, v.Member.ID, 0, factCoupons)
 	if err != nil {
 		return err
@@ -328,6 +361,71 @@ func (con *Console) fillTier(c *gin.Context, v *memberView, _ report.Why) (err e
 		}
 	}
 	return err
+}
+
+func (con *Console) fillTierHolds(c *gin.Context, v *memberView) error {
+	ctx := c.Request.Context()
+	l, err := con.app.Tiers.Ladder(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range l.Tiers {
+		v.Settable = append(v.Settable, choice{fmt.Sprint(t.ID), t.Name})
+	}
+	rows, err := con.app.Tiers.Holds(ctx, v.Member.ID)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	actors, err := con.report.Actors(ctx)
+	for _, h := range rows {
+		line := tierHold{h, actors[h.Actor]}
+		if line.By == "" {
+			line.By = h.Actor
+		}
+		v.TierHolds = append(v.TierHolds, line)
+	}
+	return err
+}
+
+// setTier sets a member's tier by hand, or ends that.
+func (con *Console) setTier(c *gin.Context) error {
+	f, id, err := postedTo(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	m, err := con.app.Members.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	var before any
+	if v, err := con.app.Tiers.Of(ctx, m.ID); err != nil {
+		return err
+	} else if v != nil && v.Held != nil {
+		before = v.Held
+	}
+	action := map[bool]string{true: "tier.end", false: "tier.set"}[f.Get("do") == "end"]
+	return con.write(c, f, change{
+		action: action,
+		of: func(answer any) operator.Change {
+			return operator.Change{Object: fmt.Sprintf("member:%d", m.ID), Before: before, After: answer}
+		},
+		do: func() (string, error) {
+			ctx, page := c.Request.Context(), done(fmt.Sprintf("%s/members/%d", root, m.ID), "saved")
+			if action == "tier.end" {
+				_, err := con.app.Tiers.End(ctx, m.ID, web.Actor(ctx))
+				return page, err
+			}
+			r := &reader{f: f, zone: con.app.Zone}
+			in := tier.Hold{TierID: r.number("tier_id"), Until: r.time("until"), Reason: f.Get("reason"), Actor: web.Actor(ctx)}
+			if r.err != nil {
+				return "", r.err
+			}
+			_, err := con.app.Tiers.Set(ctx, m.ID, in)
+			return page, errs.AtField(err, "tier_id")
+		},
+		again: func(status int, f *Form) error { return con.showMember(c, status, forms{"tier": f}) },
+	})
 }
 
 // adjust gives or takes by hand.

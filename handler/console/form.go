@@ -300,10 +300,18 @@ func refused(values url.Values, f *Form) *Form {
 	return form
 }
 
-// finish redirects after a success, and shows the form again after a refusal.
-func (con *Console) finish(c *gin.Context, f *Form, to string, err error, again func(int, *Form) error) error {
+// asRefusal is the refusal that a caller must know; nil for any other error.
+func asRefusal(err error) *errs.Error {
 	var e *errs.Error
 	if errors.As(err, &e) && web.Status(err) < http.StatusInternalServerError && e.Code != errs.NotFound {
+		return e
+	}
+	return nil
+}
+
+// finish redirects after a success, and shows the form again after a refusal.
+func (con *Console) finish(c *gin.Context, f *Form, to string, err error, again func(int, *Form) error) error {
+	if e := asRefusal(err); e != nil {
 		f.refuse(c, e)
 		return again(web.Status(err), f)
 	}

@@ -65,16 +65,17 @@ func (con *Console) giftLine(c *gin.Context, g model.Gift) (line giftLine, err e
 
 type giftView struct {
 	Frame
-	ID       int64
-	Form     *Form
-	Saved    *giftLine // nil: a new one
-	Runs     []giftRun
-	Running  bool
-	Accounts []choice
-	Tags     []tagGroup
-	Leaves   []string
-	Audience string // how many it would go to, to be confirmed; "" = nobody asked
-	Total    int64
+	ID        int64
+	Form      *Form
+	Saved     *giftLine // nil: a new one
+	Runs      []giftRun
+	Running   bool
+	Accounts  []choice
+	Audiences []choice
+	Tags      []tagGroup
+	Leaves    []string
+	Audience  string // how many it would go to, to be confirmed; "" = nobody asked
+	Total     int64
 }
 
 // giftRun is a giving and how far it is.
@@ -121,6 +122,9 @@ func (con *Console) showGift(c *gin.Context, status int, id int64, f *Form) (err
 		return err
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
+		return err
+	}
+	if v.Audiences, err = con.audienceChoices(c); err != nil {
 		return err
 	}
 	if v.Audience != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/order"
+	"github.com/siyu-scrm/siyu/app/sheet"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -191,7 +192,7 @@ func (con *Console) saveClaims(c *gin.Context) error {
 
 type importsView struct {
 	Frame
-	Rows    []order.Imported
+	Rows    []sheet.Imported
 	Running bool
 	Form    *Form
 }
@@ -203,7 +204,7 @@ func (con *Console) imports(c *gin.Context) error {
 func (con *Console) showImports(c *gin.Context, status int, f *Form) (err error) {
 	v := importsView{Frame: con.frame(c, "imports"), Form: f}
 	v.Here = root + "/orders/imports"
-	if v.Rows, err = con.app.Orders.Imports(c.Request.Context(), 0, perPage); err != nil {
+	if v.Rows, err = con.app.Sheets.List(c.Request.Context(), order.Import, 0, perPage); err != nil {
 		return err
 	}
 	for _, r := range v.Rows {
@@ -214,6 +215,16 @@ func (con *Console) showImports(c *gin.Context, status int, f *Form) (err error)
 }
 
 func (con *Console) saveImport(c *gin.Context) error {
+	return con.takeFile(c, order.Import, func(_ *Form, name string, data []byte) (string, error) {
+		_, err := con.app.Sheets.Import(c.Request.Context(), order.Import, name, data, nil, web.Actor(c.Request.Context()))
+		return done(root+"/orders/imports", "import_started"), err
+	}, con.showImports)
+}
+
+// takeFile gives the file of a form to do, which starts an import of the kind.
+func (con *Console) takeFile(
+	c *gin.Context, kind string, do func(f *Form, name string, data []byte) (string, error), again func(c *gin.Context, status int, f *Form) error,
+) error {
 	if err := parseUpload(c); err != nil {
 		return err
 	}
@@ -227,30 +238,31 @@ func (con *Console) saveImport(c *gin.Context) error {
 	}
 	f.Set("size", fmt.Sprint(len(data)))
 	return con.write(c, f, change{
-		action: "order.import",
+		action: kind,
 		of: func(answer any) operator.Change {
-			i, _ := answer.(model.OrderImport)
-			return operator.Change{Object: fmt.Sprintf("order_import:%d", i.ID), After: map[string]any{"name": i.Name, "lines": i.Lines, "bad": i.Bad}}
+			i, _ := answer.(model.Import)
+			return operator.Change{Object: fmt.Sprintf("import:%d", i.ID), After: map[string]any{"name": i.Name, "lines": i.Lines, "bad": i.Bad}}
 		},
-		do: func() (string, error) {
-			_, err := con.app.Orders.Import(c.Request.Context(), name, data, web.Actor(c.Request.Context()))
-			return done(root+"/orders/imports", "import_started"), err
-		},
-		again: func(status int, f *Form) error { return con.showImports(c, status, f) },
+		do:    func() (string, error) { return do(f, name, data) },
+		again: func(status int, f *Form) error { return again(c, status, f) },
 	})
 }
 
-// importReport is what became of each line of a file.
-func (con *Console) importReport(c *gin.Context) error {
+// importReport is what became of each line of a file of a kind.
+func (con *Console) importReport(kind string) func(c *gin.Context) error {
+	return func(c *gin.Context) error { return con.showReport(c, kind) }
+}
+
+func (con *Console) showReport(c *gin.Context, kind string) error {
 	id, err := idOf(c, false)
 	if err != nil {
 		return err
 	}
-	i, err := con.app.Orders.ImportOf(c.Request.Context(), id)
+	i, err := con.app.Sheets.Get(c.Request.Context(), kind, id)
 	if err != nil {
 		return err
 	}
 	c.Header("Content-Type", "text/csv; charset=utf-8")
 	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="import-%d.csv"`, i.ID))
-	return con.app.Orders.Report(c.Request.Context(), i.ID, web.Lang(c.Request.Context()), c.Writer)
+	return con.app.Sheets.Report(c.Request.Context(), i, web.Lang(c.Request.Context()), c.Writer)
 }

@@ -68,6 +68,7 @@ func perks(w *apptest.World, id int64) map[string]url.Values {
 		"POST /console/coupons/:id/revoke":         {"reason": {"x"}},
 		"POST /console/coupons/till":               {"code": {held[1].Code}},
 		"POST /console/members/:id/coupons":        {"reason": {"x"}},
+		"POST /console/members/:id/tier":           {"reason": {"x"}},
 		"POST /console/members/:id/coupons/revoke": {"reason": {"x"}},
 		"POST /console/mall/:id":                   {"name": {"x"}, "code": {"x"}, "price": {"1"}},
 		"POST /console/gifts/:id":                  {"name": {"x"}, "amount": {"1"}, "confirm": {fmt.Sprint(n)}},

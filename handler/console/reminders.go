@@ -36,6 +36,7 @@ type reminderView struct {
 	Kinds     []string
 	Variables map[string]string // of a kind, as an operator types them
 	Accounts  []choice
+	Audiences []choice
 	Tags      []tagGroup
 	Leaves    []string
 	Channels  []string
@@ -47,7 +48,7 @@ func (con *Console) reminder(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	values := url.Values{"enabled": {"on"}, "kind": {model.ReminderSpend}, "streak.days": {"3"}, "spend.at_least": {"100"}, "expiring.days": {"7"}, "cron": {"0 10 25 * *"}, "shape": {shapeTags}, "match": {"all"}}
+	values := url.Values{"enabled": {"on"}, "kind": {model.ReminderSpend}, "streak.days": {"3"}, "spend.at_least": {"100"}, "expiring.days": {"7"}, "coupon.days": {"3"}, "cron": {"0 10 25 * *"}, "shape": {shapeTags}, "match": {"all"}}
 	if id != 0 {
 		r, err := con.app.Reminders.Get(c.Request.Context(), id)
 		if err != nil {
@@ -92,6 +93,9 @@ func (con *Console) showReminder(c *gin.Context, status int, id int64, f *Form) 
 		return err
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
+		return err
+	}
+	if v.Audiences, err = con.audienceChoices(c); err != nil {
 		return err
 	}
 	web.Page(c, status, "console/reminder", v)

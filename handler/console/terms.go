@@ -18,6 +18,7 @@ type termsChoices struct {
 	Accounts   []choice
 	Tiers      []choice
 	Tags       []tagGroup
+	Audiences  []choice
 	Leaves     []string
 	OrderBases []string
 	HeldBases  []string
@@ -31,6 +32,9 @@ func (con *Console) termsChoices(c *gin.Context) (v termsChoices, err error) {
 		return v, err
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
+		return v, err
+	}
+	if v.Audiences, err = con.audienceChoices(c); err != nil {
 		return v, err
 	}
 	l, err := con.app.Tiers.Ladder(c.Request.Context())

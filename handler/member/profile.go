@@ -17,6 +17,7 @@ type Member struct {
 	Nickname  string    `json:"nickname" example:"小林"`
 	Gender    string    `json:"gender" example:"female" doc:"male, female or empty"`
 	Birthday  string    `json:"birthday" example:"2000-02-29" doc:"A day, or empty"`
+	Address   string    `json:"address" example:"上海市黄浦区人民大道1号" doc:"As he wrote it, or empty: nobody else sees it"`
 	Phone     string    `json:"phone" example:"138****0000" doc:"Masked, or empty"`
 	Marketing bool      `json:"marketing" doc:"false: no marketing messages"`
 	Location  bool      `json:"location" doc:"true: positions may be kept"`
@@ -25,7 +26,7 @@ type Member struct {
 func (h *handler) view(m *model.Member) Member {
 	return Member{
 		ID: web.IDOf(m.ID), No: m.No, JoinedAt: web.AtPtr(m.JoinedAt), Nickname: m.Nickname, Gender: m.Gender, Birthday: string(m.Birthday),
-		Phone: h.Members.Phone(m), Marketing: m.OptedOutAt == nil, Location: m.LocationOK,
+		Address: h.Members.Address(m), Phone: h.Members.Phone(m), Marketing: m.OptedOutAt == nil, Location: m.LocationOK,
 	}
 }
 
@@ -47,10 +48,11 @@ type ProfileFields struct {
 	Nickname *string `json:"nickname,omitempty" maxLength:"64" example:"小林"`
 	Gender   *string `json:"gender,omitempty" enum:"male,female," example:"female"`
 	Birthday *string `json:"birthday,omitempty" format:"date" example:"2000-02-29" doc:"Can be changed once in 365 days."`
+	Address  *string `json:"address,omitempty" maxLength:"200" example:"上海市黄浦区人民大道1号" doc:"At most 100 characters; kept encrypted"`
 }
 
 func (f ProfileFields) profile() member.Profile {
-	return member.Profile{Nickname: f.Nickname, Gender: f.Gender, Birthday: (*model.Day)(f.Birthday)}
+	return member.Profile{Nickname: f.Nickname, Gender: f.Gender, Birthday: (*model.Day)(f.Birthday), Address: f.Address}
 }
 
 type profileIn struct{ Body ProfileFields }

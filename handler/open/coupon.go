@@ -40,11 +40,12 @@ func (h *handler) coupons(api *web.API) {
 	const missing, busy = http.StatusNotFound, http.StatusConflict
 	web.Read(api, op(operator.OpenCoupons, http.MethodGet, "/coupons/{code}", "Look at a coupon", missing), h.getCoupon)
 	o := op(operator.OpenCoupons, http.MethodPost, "/coupons/verify", "Use a coupon at the till, once", missing, busy)
-	o.Description = "409 COUPON_USED (details: used_at), COUPON_EXPIRED (expired_at), WINDOW_CLOSED before its first day (opens_at), CONFLICT while another order holds it (until); " +
+	o.Description = "409 COUPON_USED (details: used_at), COUPON_EXPIRED (expired_at), WINDOW_CLOSED before its first day (opens_at), " +
+		"COUPON_NOT_STACKABLE where the member used another coupon with this order, or it has set one aside (coupon, code: return that one first), CONFLICT while another order holds it (until); " +
 		"404 for one that is none, was revoked, or is not the member's."
 	web.Write(api, o, h.verifyCoupon)
 	o = op(operator.OpenCoupons, http.MethodPost, "/coupons/lock", "Set a coupon aside for an unpaid order", missing, busy)
-	o.Description = "Until then only the order can use it. It is released by itself, or by a return."
+	o.Description = "Until then only the order can use it. It is released by itself, or by a return. What a use would be refused for, this is too."
 	web.Write(api, o, h.lockCoupon)
 	o = op(operator.OpenCoupons, http.MethodPost, "/coupons/return", "Give back a coupon whose use was cancelled", missing, busy)
 	o.Description = "It keeps its original expiry: once that has passed it is refused with COUPON_EXPIRED and stays used."

@@ -13,13 +13,14 @@ type CouponFace struct {
 	PercentOff   int      `json:"percent_off,omitempty" minimum:"0" maximum:"99" doc:"discount: 5 is 5 % less, 9.5折"`
 	PayFen       int64    `json:"pay_fen,omitempty" minimum:"0" doc:"exchange: what the holder pays for quantity pieces; 0: nothing"`
 	Quantity     int      `json:"quantity,omitempty" minimum:"0" doc:"exchange, free_item: pieces; 1 if absent"`
+	Stackable    bool     `json:"stackable,omitempty" doc:"It goes beside other coupons; else an order takes one."`
 	Products     []string `json:"products,omitempty" doc:"Codes of what it is for; any if absent"`
 	Categories   []string `json:"categories,omitempty"`
 }
 
 // FaceOf shows what a coupon is worth.
 func FaceOf(c *model.Coupon) CouponFace {
-	f := CouponFace{Kind: c.Kind, ThresholdFen: c.ThresholdFen, OffFen: c.OffFen, PercentOff: c.PercentOff, PayFen: c.PayFen, Quantity: c.Quantity}
+	f := CouponFace{Kind: c.Kind, ThresholdFen: c.ThresholdFen, OffFen: c.OffFen, PercentOff: c.PercentOff, PayFen: c.PayFen, Quantity: c.Quantity, Stackable: c.Stackable}
 	_ = c.Products.Into(&f.Products)     // checked when it was saved
 	_ = c.Categories.Into(&f.Categories) //
 	return f

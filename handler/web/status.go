@@ -31,6 +31,7 @@ var statuses = map[errs.Code]int{
 	errs.TierTooLow:       http.StatusConflict,
 	errs.CouponUsed:       http.StatusConflict,
 	errs.CouponExpired:    http.StatusConflict,
+	errs.NotStackable:     http.StatusConflict,
 	errs.AlreadyClaimed:   http.StatusConflict,
 	errs.Mismatch:         http.StatusConflict,
 	errs.Duplicate:        http.StatusConflict,

@@ -1,4 +1,5 @@
-// Everything in the console works without this file. It keeps the figures of a running send fresh and guards against a double click.
+// Everything in the console works without this file. It keeps the figures of a running send fresh, counts an audience while it is typed, and
+// guards against a double click.
 (() => {
   "use strict";
 
@@ -7,6 +8,36 @@
 
   const part = document.querySelector("[data-refresh][id]");
   if (part) refresh(part);
+
+  const typed = document.querySelector("form[data-look]");
+  if (typed) look(typed);
+
+  // While the operator types, what stands in the form is counted; only the answer to the newest question is shown.
+  function look(form) {
+    let wait, asked = 0;
+    form.querySelector("[data-looks]").hidden = true;
+    form.addEventListener("input", () => {
+      clearTimeout(wait);
+      wait = setTimeout(ask, 300);
+    });
+    async function ask() {
+      const mine = ++asked;
+      const box = document.getElementById("look");
+      box.setAttribute("aria-busy", "true");
+      try {
+        const answer = await fetch(form.dataset.look, { method: "POST", body: new URLSearchParams(new FormData(form)), credentials: "same-origin" });
+        if (mine !== asked) return;
+        if (!answer.ok) return;
+        const now = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("look");
+        if (!now) return location.reload(); // signed out
+        if (mine === asked) box.replaceWith(now);
+      } catch {
+        return; // the network is away: the next key asks again
+      } finally {
+        if (mine === asked) box.removeAttribute("aria-busy");
+      }
+    }
+  }
 
   // A part of the page that works on is fetched with it, until it comes without the mark.
   async function refresh(box) {

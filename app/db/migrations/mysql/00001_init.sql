@@ -133,6 +133,7 @@ CREATE TABLE IF NOT EXISTS `members` (
   `birthday_at` datetime(6) DEFAULT NULL,
   `phone_sealed` varchar(255) NOT NULL DEFAULT '',
   `phone_index` varchar(64) NOT NULL DEFAULT '',
+  `address_sealed` varchar(1024) NOT NULL DEFAULT '',
   `lang` varchar(8) NOT NULL DEFAULT 'zh-CN',
   `first_channel` bigint NOT NULL DEFAULT 0,
   `last_channel` bigint NOT NULL DEFAULT 0,
@@ -196,6 +197,12 @@ CREATE TABLE IF NOT EXISTS `merge_changes` (
   `after_json` text NOT NULL,
   PRIMARY KEY (`id`),
   KEY `idx_merge_changes_merge_id` (`merge_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `member_changes` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `members` text NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `formers` (
   `hash` varchar(64) NOT NULL,
@@ -399,6 +406,8 @@ CREATE TABLE IF NOT EXISTS `tag_holds` (
   `cause` varchar(12) NOT NULL,
   `cause_id` bigint NOT NULL,
   `event_id` bigint NOT NULL DEFAULT 0,
+  `version` bigint NOT NULL DEFAULT 0,
+  `evidence_json` text NOT NULL,
   `at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `uq_tag_hold` (`tag_id`,`member_id`,`cause`,`cause_id`),
@@ -408,15 +417,17 @@ CREATE TABLE IF NOT EXISTS `tag_changes` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `member_id` bigint NOT NULL,
   `tag_id` bigint NOT NULL,
+  `from_tag` bigint NOT NULL DEFAULT 0,
   `is_set` tinyint(1) NOT NULL,
   `cause` varchar(12) NOT NULL,
   `cause_id` bigint NOT NULL,
   `event_id` bigint NOT NULL DEFAULT 0,
+  `version` bigint NOT NULL DEFAULT 0,
   `reason` varchar(255) NOT NULL DEFAULT '',
   `at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
   KEY `idx_tag_changes_member_id` (`member_id`),
-  KEY `idx_tag_changes_tag_id` (`tag_id`)
+  KEY `ix_tag_change_tag` (`tag_id`,`at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `auto_tags` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -424,6 +435,9 @@ CREATE TABLE IF NOT EXISTS `auto_tags` (
   `name` varchar(64) NOT NULL,
   `enabled` tinyint(1) NOT NULL,
   `condition` text NOT NULL,
+  `version` bigint NOT NULL DEFAULT 1,
+  `owner` varchar(16) NOT NULL DEFAULT '',
+  `position` bigint NOT NULL DEFAULT 0,
   `review_after` bigint NOT NULL,
   `created_at` datetime(6) NOT NULL,
   `updated_at` datetime(6) NOT NULL,
@@ -438,6 +452,12 @@ CREATE TABLE IF NOT EXISTS `tag_flips` (
   PRIMARY KEY (`auto_tag_id`,`member_id`),
   KEY `idx_tag_flips_member_id` (`member_id`),
   KEY `idx_tag_flips_at` (`at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `tag_ladders` (
+  `code` varchar(16) NOT NULL,
+  `definition` text NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`code`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `point_rules` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -522,6 +542,7 @@ CREATE TABLE IF NOT EXISTS `coupons` (
   `percent_off` bigint NOT NULL DEFAULT 0,
   `pay_fen` bigint NOT NULL DEFAULT 0,
   `quantity` bigint NOT NULL DEFAULT 1,
+  `stackable` tinyint(1) NOT NULL,
   `products` text NOT NULL,
   `categories` text NOT NULL,
   `text` varchar(255) NOT NULL DEFAULT '',
@@ -607,6 +628,21 @@ CREATE TABLE IF NOT EXISTS `tier_gifts` (
   `member_coupon_id` bigint NOT NULL DEFAULT 0,
   `at` datetime(6) NOT NULL,
   PRIMARY KEY (`member_id`,`tier_id`,`n`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `tier_holds` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `member_id` bigint NOT NULL,
+  `open` tinyint(1) DEFAULT NULL,
+  `tier_id` bigint NOT NULL,
+  `until_at` datetime(6) DEFAULT NULL,
+  `reason` varchar(255) NOT NULL,
+  `actor` varchar(64) NOT NULL,
+  `at` datetime(6) NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  `ended_by` varchar(64) NOT NULL DEFAULT '',
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_tier_hold` (`member_id`,`open`),
+  KEY `idx_tier_holds_until_at` (`until_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `mall_items` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -1123,6 +1159,20 @@ CREATE TABLE IF NOT EXISTS `webhook_attempts` (
   PRIMARY KEY (`id`),
   KEY `idx_webhook_attempts_delivery_id` (`delivery_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `audiences` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `name` varchar(64) NOT NULL,
+  `condition` text NOT NULL,
+  `frozen_at` datetime(6) DEFAULT NULL,
+  `members` longblob DEFAULT NULL,
+  `count` bigint NOT NULL DEFAULT 0,
+  `work_id` bigint NOT NULL DEFAULT 0,
+  `actor` varchar(64) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_audiences_name` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `broadcasts` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `version` bigint NOT NULL DEFAULT 0,
@@ -1244,8 +1294,9 @@ CREATE TABLE IF NOT EXISTS `order_settings` (
   `updated_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `order_imports` (
+CREATE TABLE IF NOT EXISTS `imports` (
   `id` bigint NOT NULL AUTO_INCREMENT,
+  `kind` varchar(32) NOT NULL,
   `work_id` bigint NOT NULL DEFAULT 0,
   `name` varchar(200) NOT NULL,
   `lines` bigint NOT NULL,
@@ -1253,17 +1304,38 @@ CREATE TABLE IF NOT EXISTS `order_imports` (
   `actor` varchar(64) NOT NULL,
   `created_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
-  KEY `idx_order_imports_work_id` (`work_id`)
+  KEY `idx_imports_kind` (`kind`),
+  KEY `idx_imports_work_id` (`work_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `order_import_lines` (
+CREATE TABLE IF NOT EXISTS `import_lines` (
   `import_id` bigint NOT NULL,
   `line` bigint NOT NULL,
-  `platform` varchar(64) NOT NULL,
-  `no` varchar(128) NOT NULL,
+  `label` varchar(255) NOT NULL,
   `state` varchar(8) NOT NULL,
   `error_json` text NOT NULL,
-  `push_json` text NOT NULL,
+  `body_json` text NOT NULL,
   PRIMARY KEY (`import_id`,`line`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `customers` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `phone_index` varchar(64) NOT NULL,
+  `phone_sealed` varchar(255) NOT NULL,
+  `name` varchar(64) NOT NULL,
+  `level` varchar(64) NOT NULL,
+  `tier_id` bigint NOT NULL,
+  `tags` text NOT NULL,
+  `last_order_at` datetime(6) DEFAULT NULL,
+  `consent` varchar(3) NOT NULL,
+  `import_id` bigint NOT NULL,
+  `line` bigint NOT NULL,
+  `member_id` bigint NOT NULL DEFAULT 0,
+  `matched_at` datetime(6) DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_customers_phone_index` (`phone_index`),
+  KEY `idx_customers_import_id` (`import_id`),
+  KEY `idx_customers_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `media` (
   `id` bigint NOT NULL AUTO_INCREMENT,

@@ -1,4 +1,6 @@
-package order
+// Package sheet takes files of things, one in each line: it reads CSV and XLSX, keeps every line, lands the lines in batches by a long job, and
+// reports what became of each. What a line says and does is a Kind's, of the package that owns the things.
+package sheet
 
 import (
 	"bytes"
@@ -25,7 +27,7 @@ const (
 // the reading.
 func table(data []byte, fn func(line int64, cells []string) error) error {
 	if bytes.HasPrefix(data, []byte("PK\x03\x04")) {
-		return sheet(data, fn)
+		return xlsx(data, fn)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	var text io.Reader = bytes.NewReader(data)
@@ -40,7 +42,7 @@ func table(data []byte, fn func(line int64, cells []string) error) error {
 			return nil
 		}
 		if err != nil {
-			return errs.Field("data", "order.file")
+			return errs.Field("data", "sheet.file")
 		}
 		line, _ := r.FieldPos(0)
 		if err := fn(int64(line), cells); err != nil {
@@ -49,21 +51,21 @@ func table(data []byte, fn func(line int64, cells []string) error) error {
 	}
 }
 
-func sheet(data []byte, fn func(line int64, cells []string) error) error {
+func xlsx(data []byte, fn func(line int64, cells []string) error) error {
 	f, err := excelize.OpenReader(bytes.NewReader(data), excelize.Options{UnzipSizeLimit: maxUnzip, RawCellValue: true})
 	if err != nil {
-		return errs.Field("data", "order.file")
+		return errs.Field("data", "sheet.file")
 	}
 	defer func() { _ = f.Close() }()
 	rows, err := f.Rows(f.GetSheetName(0))
 	if err != nil {
-		return errs.Field("data", "order.file")
+		return errs.Field("data", "sheet.file")
 	}
 	defer func() { _ = rows.Close() }()
 	for line := int64(1); rows.Next(); line++ {
 		cells, err := rows.Columns(excelize.Options{RawCellValue: true})
 		if err != nil {
-			return errs.Field("data", "order.file")
+			return errs.Field("data", "sheet.file")
 		}
 		if strings.Join(cells, "") == "" {
 			continue

@@ -1,0 +1,116 @@
+package tag
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+const (
+	deadDays   = 90 // without a member
+	crowdedBy  = 30 // more tags than that are too many to mean anything
+	maxCrowded = 100
+)
+
+// Hygiene is what an operator should tidy up.
+type Hygiene struct {
+	Dead       []View    // held by nobody for 90 days
+	Duplicates [][]View  // of one name, but for case and spaces
+	Crowded    []Crowded // members with more than 30 tags, the most first; at most a hundred of them
+	CrowdedAll int64     // how many there are
+}
+
+// Crowded is a member with many tags.
+type Crowded struct {
+	MemberID int64
+	Tags     int64
+}
+
+// Hygiene looks at all tags (PLAYBOOKS P01-F).
+func (s *Service) Hygiene(ctx context.Context) (*Hygiene, error) {
+	tx, out := s.db.Reader(ctx), &Hygiene{}
+	all, err := s.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	since := s.clock.Now().AddDate(0, 0, -deadDays)
+	byName := map[string][]View{}
+	var names []string
+	for _, t := range all {
+		name := strings.ToLower(strings.Join(strings.Fields(t.Name), ""))
+		if byName[name] == nil {
+			names = append(names, name)
+		}
+		byName[name] = append(byName[name], t)
+		if t.Holders > 0 || t.CreatedAt.After(since) {
+			continue
+		}
+		var recent int64
+		if err := tx.Model(&model.TagChange{}).Where("tag_id = ? AND at > ?", t.ID, since).Limit(1).Count(&recent).Error; err != nil {
+			return nil, fmt.Errorf("tag: hygiene: %w", err)
+		}
+		if recent == 0 {
+			out.Dead = append(out.Dead, t)
+		}
+	}
+	for _, name := range names {
+		if same := byName[name]; len(same) > 1 {
+			out.Duplicates = append(out.Duplicates, same)
+		}
+	}
+	crowded := tx.Model(&model.TagHold{}).Select("member_id, COUNT(DISTINCT tag_id) AS tags").Group("member_id").Having("COUNT(DISTINCT tag_id) > ?", crowdedBy)
+	if err := tx.Table("(?) AS c", crowded).Count(&out.CrowdedAll).Error; err != nil {
+		return nil, fmt.Errorf("tag: hygiene: %w", err)
+	}
+	if err := crowded.Order("tags DESC, member_id").Limit(maxCrowded).Scan(&out.Crowded).Error; err != nil {
+		return nil, fmt.Errorf("tag: hygiene: %w", err)
+	}
+	return out, nil
+}
+
+// maxHits bounds how many events of a day are looked at.
+const maxHits = 20_000
+
+// Hits is how many members did something since the instant that a rule on single events would have tagged them for: what an operator reads
+// before he saves it. Of more events than are looked at, partly is true.
+func (s *Service) Hits(ctx context.Context, tree condition.Tree, since time.Time) (n int64, partly bool, err error) {
+	tx := s.db.Reader(ctx)
+	q := tx.Where("occurred_at >= ?", since)
+	if kinds := s.conditions.Triggers(tree); len(kinds) > 0 && kinds[0] != condition.AnyEvent {
+		q = q.Where("kind IN ?", kinds)
+	}
+	var events []model.Event
+	hit, seen := map[int64]bool{}, 0
+	err = q.FindInBatches(&events, 500, func(*gorm.DB, int) error {
+		for i := range events {
+			ev := &events[i]
+			if seen++; hit[ev.MemberID] {
+				continue
+			}
+			v, _, err := s.conditions.Eval(ctx, tx, &condition.Subject{MemberID: ev.MemberID, At: s.clock.Now(), Event: ev}, tree)
+			if err != nil {
+				return err
+			}
+			if v.Holds {
+				hit[ev.MemberID] = true
+			}
+		}
+		if seen >= maxHits {
+			partly = true
+			return errEnough
+		}
+		return nil
+	}).Error
+	if err != nil && !partly {
+		return 0, false, fmt.Errorf("tag: hits: %w", err)
+	}
+	return int64(len(hit)), partly, nil
+}
+
+var errEnough = fmt.Errorf("tag: enough events")
