@@ -7,7 +7,6 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
-	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -20,20 +19,20 @@ func (s *Service) Assign(ctx context.Context, id, memberID int64) (*Pushed, erro
 		if err != nil {
 			return Pushed{}, err
 		}
-		m, err := member.Get(tx, memberID)
+		set, err := settings(tx)
+		if err != nil {
+			return Pushed{}, err
+		}
+		d, err := s.open(tx, old.Platform, old.No, memberID)
+		if err != nil {
+			return Pushed{}, err
+		}
+		m, err := d.known.survivor(tx, memberID)
 		if err != nil {
 			return Pushed{}, err
 		}
 		if m.JoinedAt == nil {
 			return Pushed{}, errs.New(errs.NotMember, "member.not_joined")
-		}
-		set, err := settings(tx)
-		if err != nil {
-			return Pushed{}, err
-		}
-		d, err := s.open(tx, old.Platform, old.No, m.ID)
-		if err != nil {
-			return Pushed{}, err
 		}
 		d.set = set
 		return d.assign(ctx, m)

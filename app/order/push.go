@@ -72,6 +72,13 @@ func (s *Service) pushTx(ctx context.Context, tx *gorm.DB, p Push, set *model.Or
 	if err != nil {
 		return Pushed{}, err
 	}
+	if _, ok := k.members[p.MemberID]; p.MemberID != 0 && !ok {
+		m, err := k.survivor(tx, p.MemberID)
+		if err != nil {
+			return Pushed{}, err
+		}
+		p.MemberID = m.ID
+	}
 	if d.set = set; d.fresh {
 		d.o.MemberID = p.MemberID
 	}
@@ -193,6 +200,20 @@ func (l locks) take(tx *gorm.DB, ids ...int64) error {
 		l[id] = true
 	}
 	return nil
+}
+
+// survivor is the member under his lock: who was merged while it was waited for is followed to who he is now.
+func (l locks) survivor(tx *gorm.DB, id int64) (*model.Member, error) {
+	for {
+		if err := l.take(tx, id); err != nil {
+			return nil, err
+		}
+		m, err := member.Get(tx, id)
+		if err != nil || m.ID == id {
+			return m, err
+		}
+		id = m.ID
+	}
 }
 
 // read locks the row and reads the order; who owns it or waits for it by now is locked too.
