@@ -65,7 +65,7 @@ func (h *history) step() {
 	m := rapid.SampledFrom(h.alive).Draw(h.rt, "member")
 	switch rapid.SampledFrom([]string{
 		"earn", "earn", "earn", "spend", "spend", "advance", "advance", "reverse earn", "reverse spend", "take back", "take back", "debt", "merge", "job", "job",
-		"hold", "hold", "hold", "end hold", "end hold", "end hold", "end hold", "job", "convert", "convert", "policy",
+		"hold", "hold", "hold", "end hold", "end hold", "end hold", "end hold", "job", "convert", "convert", "policy", "runs out", "runs out",
 	}).Draw(h.rt, "step") {
 	case "earn":
 		h.earn(m)
@@ -101,6 +101,13 @@ func (h *history) step() {
 		h.count["advance"]++
 		h.advance(time.Duration(rapid.SampledFrom([]int{0, 1, 2, 5, 24, 24 * 7, 24 * 300}).Draw(h.rt, "hours")) * time.Hour)
 		h.ref.advance(h.clock.Now())
+	case "runs out": // the holds of now, none of which lasts longer than four hours
+		if len(h.ref.holds) == 0 {
+			return
+		}
+		h.advance(4 * time.Hour)
+		h.ref.advance(h.clock.Now())
+		fallthrough
 	case "job":
 		h.count["job"]++
 		_, err := h.book.RunDue(h.rt.Context(), h.clock.Now(), 100)
@@ -172,6 +179,10 @@ func (h *history) again(p ledger.Posting, first *model.Entry) {
 
 func (h *history) take(m int64, debt bool) {
 	there, amount := h.price(m)
+	h.spend(m, there, amount, debt)
+}
+
+func (h *history) spend(m, there, amount int64, debt bool) {
 	p := ledger.Posting{MemberID: m, Amount: -amount, AllowDebt: debt, Key: h.key()}
 	e, err := h.post(p)
 	if !debt && h.refused(there, amount, err) {
@@ -284,6 +295,11 @@ func (h *history) undo(deeds map[int64]*refDeed, earning bool) {
 	id := rapid.SampledFrom(slices.Sorted(maps.Keys(deeds))).Draw(h.rt, "entry")
 	clamp := rapid.Bool().Draw(h.rt, "clamp")
 	d := deeds[id]
+	if owner := h.ref.holder(d.member); earning && rapid.Bool().Draw(h.rt, "spent before") {
+		if there := h.ref.available(h.ref.members[owner]); there > 0 {
+			h.spend(owner, there, there, false)
+		}
+	}
 	e, err := h.reverse(id, h.ref.holder(d.member), clamp)
 	if d.back == d.amount {
 		require.Equal(h.rt, errs.Conflict, errs.CodeOf(err))

@@ -30,14 +30,8 @@ func (s *Service) RedeemTx(ctx context.Context, tx *gorm.DB, memberID int64, cod
 		own.Wrong++
 		return errs.New(errs.Invalid, "link.wrong"), tx.Model(own).Select("window_at", "issued", "wrong").Updates(own).Error
 	}
-	if err := member.LockTx(tx, owner); err != nil {
-		return nil, err
-	}
-	m, err := member.Get(tx, owner) // or whom he was merged into
+	m, err := member.SurvivorTx(tx, owner)
 	if err != nil || m.ID == memberID {
-		return nil, err
-	}
-	if err := member.LockTx(tx, m.ID); err != nil {
 		return nil, err
 	}
 	if apart, err := others(tx, memberID, m.ID); err != nil || apart {

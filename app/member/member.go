@@ -65,6 +65,20 @@ func LockTx(tx *gorm.DB, ids ...int64) error {
 	return nil
 }
 
+// SurvivorTx locks the member, or whom he was merged into, also while the lock was waited for.
+func SurvivorTx(tx *gorm.DB, id int64) (*model.Member, error) {
+	for {
+		if err := LockTx(tx, id); err != nil {
+			return nil, err
+		}
+		m, err := Get(tx, id)
+		if err != nil || m.ID == id {
+			return m, err
+		}
+		id = m.ID
+	}
+}
+
 // ActTx locks the member and notes that he did something at the moment at. It returns the survivor's id where
 // the member was merged, and errs.NotMember where joined is asked for and he had not registered by then.
 func (s *Service) ActTx(tx *gorm.DB, id int64, at time.Time, joined bool) (int64, error) {

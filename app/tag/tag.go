@@ -185,17 +185,9 @@ func (s *Service) SetManual(ctx context.Context, memberID, tagID, operatorID int
 		if _, err := Get(tx, tagID); err != nil {
 			return false, err
 		}
-		if err := member.LockTx(tx, memberID); err != nil {
-			return false, err
-		}
-		m, err := member.Get(tx, memberID)
+		m, err := member.SurvivorTx(tx, memberID)
 		if err != nil {
 			return false, err
-		}
-		if m.ID != memberID { // merged: his things are the survivor's
-			if err := member.LockTx(tx, m.ID); err != nil {
-				return false, err
-			}
 		}
 		c, now := Cause{Kind: model.CauseManual, ID: operatorID, Reason: reason}, s.clock.Now()
 		if set {

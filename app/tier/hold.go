@@ -46,11 +46,11 @@ func (s *Service) Set(ctx context.Context, memberID int64, in Hold) (*Held, erro
 		return nil, errs.Field("until", "tier.hold_until")
 	}
 	out, err := db.Do(ctx, s.DB, func(ctx context.Context, tx *gorm.DB) (h Held, err error) {
-		memberID, err := lock(tx, memberID)
+		m, err := member.SurvivorTx(tx, memberID)
 		if err != nil {
 			return h, err
 		}
-		return s.setTx(ctx, tx, memberID, in)
+		return s.setTx(ctx, tx, m.ID, in)
 	})
 	return &out, err
 }
@@ -97,11 +97,11 @@ func (s *Service) setTx(ctx context.Context, tx *gorm.DB, memberID int64, in Hol
 // End ends what was set by hand: the member goes where his value belongs. It is errs.Conflict where nothing is set.
 func (s *Service) End(ctx context.Context, memberID int64, actor string) (*Held, error) {
 	out, err := db.Do(ctx, s.DB, func(ctx context.Context, tx *gorm.DB) (h Held, err error) {
-		memberID, err := lock(tx, memberID)
+		m, err := member.SurvivorTx(tx, memberID)
 		if err != nil {
 			return h, err
 		}
-		old, err := s.held(tx, memberID)
+		old, err := s.held(tx, m.ID)
 		if err != nil {
 			return h, err
 		}
@@ -115,18 +115,6 @@ func (s *Service) End(ctx context.Context, memberID int64, actor string) (*Held,
 		return Held{*old, l.names[old.TierID]}, s.endTx(ctx, tx, l, old, actor)
 	})
 	return &out, err
-}
-
-// lock takes the member's lock; of one who was merged it is the survivor's.
-func lock(tx *gorm.DB, id int64) (int64, error) {
-	if err := member.LockTx(tx, id); err != nil {
-		return 0, err
-	}
-	m, err := member.Get(tx, id)
-	if err != nil || m.ID == id {
-		return id, err
-	}
-	return m.ID, member.LockTx(tx, m.ID)
 }
 
 func (s *Service) endTx(ctx context.Context, tx *gorm.DB, l *Ladder, h *model.TierHold, actor string) error {
