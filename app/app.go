@@ -159,7 +159,7 @@ func New(d Deps) *App {
 		MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 	})
 	a.Customers = customer.New(d.DB, d.Clock, a.Members, a.Tags, a.Tiers, a.Sheets)
-	a.Audience = audience.New(d.DB, d.Clock, d.Zone, a.Conditions)
+	a.Audience = audience.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Members, a.Sheets)
 	a.Reminders = reminder.New(reminder.Deps{
 		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Book: a.Book, Coupons: a.Coupons, Audience: a.Audience, Reach: a.Reach,
 		Deduct: a.Deduction.Worth, Gifts: a.Mall.Affordable,
@@ -217,6 +217,7 @@ func (a *App) register() {
 	a.Sheets.Register(a.Orders.Sheet())
 	a.Works.Register(tag.MergeWork, a.Tags.MergeSlice)
 	a.Sheets.Register(a.Customers.Sheet())
+	a.Sheets.Register(a.Audience.Sheet())
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{

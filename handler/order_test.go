@@ -3,6 +3,7 @@ package handler_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -135,4 +136,21 @@ func (w *world) imports() {
 	w.admin(204, "DELETE", "/customers/"+one["id"].(string), nil)
 	w.refused(w.admin(404, "DELETE", "/customers/"+one["id"].(string), nil), 404, "NOT_FOUND")
 	require.Equal(w.t, "done", w.admin(200, "GET", "/works/"+job, nil).Body["state"])
+
+	body = object{"name": "f.csv", "data": base64.StdEncoding.EncodeToString([]byte("openid\nnobody\n")), "audience": "名单"}
+	id, _ = w.admin(201, "POST", "/audiences/imports", body).Body["id"].(string)
+	list := w.admin(200, "GET", "/audiences", nil).items()[0]
+	require.Equal(w.t, []any{"名单", true, nil}, []any{list["name"], list["list"], list["frozen_at"]})
+	w.Advance(0)
+	require.Equal(w.t, 1.0, w.admin(200, "GET", "/audiences/imports/"+id, nil).Body["failed"])
+	require.Len(w.t, w.admin(200, "GET", "/audiences/imports", nil).items(), 1)
+	require.Contains(w.t, w.admin(200, "GET", "/audiences/imports/"+id+"/report", nil).Raw, "2,***,失败,openid,")
+	list = w.admin(200, "GET", "/audiences/"+list["id"].(string), nil).Body
+	require.Equal(w.t, []any{0.0, "上传名单中的人"}, []any{list["count"], list["who"]})
+	w.refused(w.admin(409, "POST", "/audiences/imports", body), 409, "CONFLICT")
+
+	body["data"] = strings.Repeat("!", 2<<20) // more than another request may have
+	for _, path := range []string{"/orders/imports", "/customers/imports", "/audiences/imports"} {
+		w.refused(w.admin(400, "POST", path, body), 400, "INVALID")
+	}
 }

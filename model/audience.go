@@ -17,5 +17,8 @@ type Audience struct {
 	UpdatedAt time.Time  `gorm:"not null;precision:6;autoUpdateTime:false"`
 }
 
+// List reports whether the group is a list that was given.
+func (a *Audience) List() bool { return a.WorkID != 0 }
+
 // Frozen reports whether the group stays as it is.
 func (a *Audience) Frozen() bool { return a.FrozenAt != nil }

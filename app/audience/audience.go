@@ -15,6 +15,8 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/sheet"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -24,6 +26,8 @@ type Service struct {
 	clock      clock.Clock
 	zone       clock.Zone
 	conditions *condition.Registry
+	people     *member.Service
+	sheets     *sheet.Service
 	index      *index
 	holders    []Holder
 
@@ -32,8 +36,10 @@ type Service struct {
 }
 
 // New returns the audiences of a database.
-func New(d *db.DB, c clock.Clock, z clock.Zone, conditions *condition.Registry) *Service {
-	return &Service{db: d, clock: c, zone: z, conditions: conditions, index: &index{db: d, conditions: conditions}, sets: map[int64]*roaring.Bitmap{}}
+func New(d *db.DB, c clock.Clock, z clock.Zone, conditions *condition.Registry, people *member.Service, sheets *sheet.Service) *Service {
+	return &Service{
+		db: d, clock: c, zone: z, conditions: conditions, people: people, sheets: sheets, index: &index{db: d, conditions: conditions}, sets: map[int64]*roaring.Bitmap{},
+	}
 }
 
 // universe is everybody: each person who was not merged into another nor erased, followers who never registered too.

@@ -23,7 +23,7 @@ func TestAudience(t *testing.T) {
 	at := time.Date(2026, 11, 24, 4, 0, 0, 0, time.UTC)
 	reg := condition.New()
 	reg.Seal()
-	s := audience.New(d, clock.NewFrozen(at), clock.Shanghai, reg)
+	s := audience.New(d, clock.NewFrozen(at), clock.Shanghai, reg, nil, nil)
 	require.NoError(t, d.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
 		for id := int64(1); id <= 30; id++ {
 			m := model.Member{ID: id, No: fmt.Sprint(id), CreatedAt: at, ActiveAt: at}

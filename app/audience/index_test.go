@@ -34,7 +34,7 @@ func process(t *testing.T, place db.Config, first *db.DB) *audience.Service {
 	reg.Register(member.Leaf(clock.Shanghai))
 	reg.Register(tag.Leaf())
 	reg.Seal()
-	return audience.New(d, clock.NewFrozen(noon), clock.Shanghai, reg)
+	return audience.New(d, clock.NewFrozen(noon), clock.Shanghai, reg, nil, nil)
 }
 
 type rowsOf struct {

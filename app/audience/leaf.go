@@ -105,7 +105,7 @@ func (s *Service) eval(ctx context.Context, tx *gorm.DB, sub *condition.Subject,
 	case a.Frozen():
 		v.Holds, err = s.holds(tx, id, sub.MemberID)
 		v.Saw = v.Holds
-	case a.WorkID == 0:
+	case !a.List():
 		var t condition.Tree
 		if t, err = treeOf(a); err == nil {
 			v, _, err = s.conditions.Eval(ctx, tx, sub, t)
@@ -165,7 +165,7 @@ func (s *Service) members(ctx context.Context, tx *gorm.DB, at time.Time, c *cal
 		return nil, err
 	case a.Frozen():
 		found, err = s.survivors(tx, id, c.all)
-	case a.WorkID == 0:
+	case !a.List():
 		var t condition.Tree
 		if t, err = treeOf(a); err == nil && c.sets != nil {
 			found, err = s.conditions.MembersIn(ctx, tx, at, c.all, t, c.sets)

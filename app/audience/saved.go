@@ -17,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
 )
 
 const (
@@ -49,7 +50,7 @@ func (s *Service) Save(ctx context.Context, in Input) (*model.Audience, error) {
 			}
 			row = *old
 		}
-		if !row.Frozen() {
+		if !row.Frozen() && !row.List() {
 			if err := s.check(ctx, tx, in.ID, in.Condition); err != nil {
 				return row, err
 			}
@@ -104,7 +105,7 @@ func named(t condition.Tree) (ids []int64) {
 }
 
 func treeOf(a *model.Audience) (t condition.Tree, err error) {
-	if a.Frozen() || a.WorkID != 0 {
+	if a.Frozen() || a.List() {
 		return t, nil
 	}
 	if err := a.Condition.Into(&t); err != nil {
@@ -115,24 +116,33 @@ func treeOf(a *model.Audience) (t condition.Tree, err error) {
 
 // write inserts or updates the row, but for whom it holds.
 func write(tx *gorm.DB, row *model.Audience) error {
-	row.Name = strings.TrimSpace(row.Name)
-	if n := utf8.RuneCountInString(row.Name); n == 0 || n > maxName {
-		return errs.Field("name", "audience.name", "limit", maxName)
+	if err := checkName(row); err != nil {
+		return err
 	}
-	taken := errs.New(errs.Conflict, "audience.exists", "field", "name")
 	if row.ID == 0 {
 		dup, err := db.Insert(tx, row)
 		if dup {
-			err = taken
+			err = errTaken()
 		}
 		return err
 	}
 	err := tx.Model(row).Select("Name", "Condition", "Actor", "UpdatedAt").Updates(row).Error
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		err = taken
+		err = errTaken()
 	}
 	return err
 }
+
+// checkName trims the name and refuses one that is none.
+func checkName(row *model.Audience) error {
+	row.Name = strings.TrimSpace(row.Name)
+	if n := utf8.RuneCountInString(row.Name); n == 0 || n > maxName {
+		return errs.Field("name", "audience.name", "limit", maxName)
+	}
+	return nil
+}
+
+func errTaken() error { return errs.New(errs.Conflict, "audience.exists", "field", "name") }
 
 // Freeze makes another audience of those who are in this one now, exactly and for ever.
 func (s *Service) Freeze(ctx context.Context, id int64, name, actor string) (*model.Audience, error) {
@@ -175,7 +185,7 @@ func packed(set *roaring.Bitmap) (raw []byte, n int64, err error) {
 
 // ready refuses a list that is still being read.
 func ready(a *model.Audience) error {
-	if a.WorkID != 0 && !a.Frozen() {
+	if a.List() && !a.Frozen() {
 		return errs.New(errs.Conflict, "audience.reading")
 	}
 	return nil
@@ -257,6 +267,18 @@ func get(tx *gorm.DB, id int64) (*model.Audience, error) {
 		return nil, errs.New(errs.NotFound, "audience.not_found", "audience_id", strconv.FormatInt(id, 10))
 	}
 	return &a, wrap("read", err)
+}
+
+// Who says whom the audience holds.
+func (s *Service) Who(ctx context.Context, lang string, a *model.Audience) (string, error) {
+	if a.List() {
+		return templates.T(lang, "audience.list_who", nil), nil
+	}
+	t, err := s.conditions.Parse(a.Condition)
+	if err != nil {
+		return "", wrap("who", err)
+	}
+	return s.conditions.Sentence(ctx, s.db.Reader(ctx), lang, t)
 }
 
 // List reads audiences without their members, newest first, below beforeID (0 = from the newest).

@@ -102,7 +102,7 @@ func newWorld(t *testing.T, n int64) *world {
 // process is another siyu on the same database.
 func (w *world) process() *broadcast.Service {
 	w.reach = reach.New(w.db, w.clock, clock.Shanghai, w.wx, reach.DefaultOptions())
-	return broadcast.New(w.db, w.clock, clock.Shanghai, w.reg, audience.New(w.db, w.clock, clock.Shanghai, w.reg), w.reach)
+	return broadcast.New(w.db, w.clock, clock.Shanghai, w.reg, audience.New(w.db, w.clock, clock.Shanghai, w.reg, nil, nil), w.reach)
 }
 
 func (w *world) input() broadcast.Input {

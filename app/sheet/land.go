@@ -1,6 +1,7 @@
 package sheet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,13 +38,15 @@ func (s *Service) slice(ctx context.Context, w *model.Work) (done bool, err erro
 		return false, err
 	}
 	l.ImportID, l.Options = j.ImportID, j.Options
-	err = s.db.Reader(ctx).Where("import_id = ? AND line > ?", j.ImportID, at.Line).Order("line").Limit(batchLines).Find(&l.Lines).Error
+	size := cmp.Or(l.kind.Batch, 100)
+	err = s.db.Reader(ctx).Where("import_id = ? AND line > ?", j.ImportID, at.Line).Order("line").Limit(size).Find(&l.Lines).Error
 	if err != nil {
 		return false, fmt.Errorf("sheet: lines: %w", err)
 	}
 	if len(l.Lines) == 0 {
 		return true, nil
 	}
+	l.Last = l.done+int64(len(l.Lines)) == w.Total
 	err = s.db.BulkTx(ctx, l.runTx)
 	if errs.CodeOf(err) != "" {
 		l.apart = true
@@ -52,7 +55,7 @@ func (s *Service) slice(ctx context.Context, w *model.Work) (done bool, err erro
 	if errs.CodeOf(err) != "" { // of the database: it may be tried again
 		err = errors.New(err.Error())
 	}
-	return len(l.Lines) < batchLines, err
+	return l.Last, err
 }
 
 func (l *landing) runTx(ctx context.Context, tx *gorm.DB) error {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +26,7 @@ type Kind struct {
 	Columns  map[string][]string // the heads, each with other names that it may have
 	Required []string            // heads without which the file is none
 	MaxLines int
+	Batch    int // lines that land in one transaction; 0 = 100
 
 	// Label says in the report which thing a line is about, in the cells of the head that the locale files have as <Name>_report. It is kept:
 	// nothing of a person may be in it.
@@ -34,6 +34,8 @@ type Kind struct {
 
 	// Read reads a line into what is kept of it until it lands. A refusal names the column.
 	Read func(r *Reader) (body any, err error)
+	// Started is told of a file in the transaction that starts its job; nil = nobody.
+	Started func(tx *gorm.DB, in *model.Import, options model.JSON) error
 	// Open prepares to land lines in a transaction: what they need is read, and locked, at once.
 	Open func(ctx context.Context, tx *gorm.DB, b *Batch) (Land, error)
 }
@@ -43,6 +45,7 @@ type Batch struct {
 	ImportID int64
 	Options  model.JSON // what was given with the file
 	Lines    []model.ImportLine
+	Last     bool // no lines come after these
 }
 
 // Land does what the i-th line of a batch says, and tells what that was: model.LineNew, LineChanged or LineSame. A refusal undoes that line only.
@@ -68,10 +71,7 @@ func (s *Service) Register(k Kind) {
 	s.works.Register(k.Name, s.slice)
 }
 
-const (
-	batchLines = 100 // landed in one transaction
-	keepLines  = 500 // stored in one statement
-)
+const keepLines = 500 // stored in one statement
 
 // job is what a long job is about.
 type job struct {
@@ -101,57 +101,78 @@ func (s *Service) Import(ctx context.Context, kind, name string, data []byte, op
 	if done, ok, err := db.Done[model.Import](ctx, s.db); ok || err != nil {
 		return &done, err
 	}
-	lines, err := s.read(k, data)
+	in := model.Import{Kind: kind, Name: model.Cut(name, 200), Actor: actor, CreatedAt: s.clock.Now()}
+	err := s.read(k, data, func(int64, *Reader) error { // nothing is kept of a file that is refused
+		if in.Lines++; in.Lines > int64(k.MaxLines) {
+			return errs.New(errs.TooLarge, "sheet.too_many_lines", "limit", k.MaxLines)
+		}
+		return nil
+	})
+	if err == nil && in.Lines == 0 {
+		err = errs.Field("data", "sheet.empty_file")
+	}
 	if err != nil {
 		return nil, err
 	}
-	in := model.Import{Kind: kind, Name: model.Cut(name, 200), Lines: int64(len(lines)), Actor: actor, CreatedAt: s.clock.Now()}
-	for _, l := range lines {
-		if l.State == model.LineFailed {
-			in.Bad++
-		}
-	}
-	if err := s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { in.ID = 0; return tx.Create(&in).Error }); err != nil {
+	if err := s.keep(ctx, k, data, &in); err != nil {
 		return nil, fmt.Errorf("sheet: import: %w", err)
 	}
-	for i := range lines {
-		lines[i].ImportID = in.ID
-	}
-	for some := range slices.Chunk(lines, keepLines) {
-		if err := s.db.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error { return tx.Create(&some).Error }); err != nil {
-			return nil, fmt.Errorf("sheet: keep lines: %w", err)
-		}
-	}
 	out, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.Import, error) {
-		w, err := s.works.StartTx(tx, kind, job{in.ID, in.Name, model.ToJSON(options)}, in.Lines, actor)
+		o := model.ToJSON(options)
+		w, err := s.works.StartTx(tx, kind, job{in.ID, in.Name, o}, in.Lines, actor)
 		if err != nil {
 			return in, err
 		}
 		in.WorkID = w.ID
-		return in, tx.Model(&model.Import{}).Where("id = ?", in.ID).Update("work_id", w.ID).Error
+		err = tx.Model(&model.Import{}).Where("id = ?", in.ID).Updates(map[string]any{"work_id": w.ID, "bad": in.Bad}).Error
+		if err == nil && k.Started != nil {
+			err = k.Started(tx, &in, o)
+		}
+		return in, err
 	})
 	return &out, err
 }
 
-// read reads every line, the bad ones with their reason.
-func (s *Service) read(k *Kind, data []byte) ([]model.ImportLine, error) {
-	var lines []model.ImportLine
+// keep stores the file and each of its lines, the bad ones with their reason.
+func (s *Service) keep(ctx context.Context, k *Kind, data []byte, in *model.Import) error {
+	if err := s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error { in.ID = 0; return tx.Create(in).Error }); err != nil {
+		return err
+	}
+	lines := make([]model.ImportLine, 0, keepLines)
+	flush := func() error {
+		if len(lines) == 0 {
+			return nil
+		}
+		err := s.db.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error { return tx.Create(&lines).Error })
+		lines = lines[:0]
+		return err
+	}
+	err := s.read(k, data, func(n int64, r *Reader) error {
+		l := k.line(n, r)
+		if l.ImportID = in.ID; l.State == model.LineFailed {
+			in.Bad++
+		}
+		if lines = append(lines, l); len(lines) < keepLines {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+// read gives every line below the head to fn, with its number in the file.
+func (s *Service) read(k *Kind, data []byte, fn func(n int64, r *Reader) error) error {
 	var at map[string]int
-	err := table(data, func(n int64, cells []string) (err error) {
+	return table(data, func(n int64, cells []string) (err error) {
 		if at == nil {
 			at, err = k.head(cells)
 			return err
 		}
-		if len(lines) == k.MaxLines {
-			return errs.New(errs.TooLarge, "sheet.too_many_lines", "limit", k.MaxLines)
-		}
-		lines = append(lines, k.line(n, &Reader{at: at, cells: cells, zone: s.zone}))
-		return nil
+		return fn(n, &Reader{at: at, cells: cells, zone: s.zone})
 	})
-	if err == nil && len(lines) == 0 {
-		err = errs.Field("data", "sheet.empty_file")
-	}
-	return lines, err
 }
 
 func (k *Kind) line(n int64, r *Reader) model.ImportLine {

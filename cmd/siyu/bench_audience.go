@@ -215,7 +215,7 @@ func (c crowd) question(i int) (t condition.Tree, query string, args []any) {
 
 // late is the longest time from a change that was answered until the API and another process's sets show it.
 func (c crowd) late(ctx context.Context, a *app.App, ask asker) (longest time.Duration, err error) {
-	other := audience.New(a.DB, a.Clock, a.Zone, a.Conditions)
+	other := audience.New(a.DB, a.Clock, a.Zone, a.Conditions, a.Members, a.Sheets)
 	tree := condition.Is("tag", map[string]any{"tag_id": fmt.Sprint(c.tags[0])})
 	if _, err := other.Count(ctx, tree); err != nil {
 		return 0, err

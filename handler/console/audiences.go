@@ -14,12 +14,16 @@ import (
 	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/sheet"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
 
 type audiencesView struct {
 	Frame
+	Form     *Form // of a list to upload
+	Imports  []sheet.Imported
+	Running  bool
 	Rows     []audienceLine
 	Next     string
 	Chosen   []string // to be compared
@@ -35,8 +39,15 @@ type audienceLine struct {
 
 // audiences is the list; with several ids in the query, how many people those have in common.
 func (con *Console) audiences(c *gin.Context) error {
+	return con.showAudiences(c, http.StatusOK, newForm(nil))
+}
+
+func (con *Console) showAudiences(c *gin.Context, status int, f *Form) (err error) {
 	ctx := c.Request.Context()
-	v := audiencesView{Frame: con.frame(c, "audiences"), Chosen: c.QueryArray("id")}
+	v := audiencesView{Frame: con.frame(c, "audiences"), Form: f, Chosen: c.QueryArray("id")}
+	if v.Imports, v.Running, err = con.lastImports(c, audience.List); err != nil {
+		return err
+	}
 	rows, err := con.app.Audience.List(ctx, after(c), perPage+1)
 	if err != nil {
 		return err
@@ -57,8 +68,16 @@ func (con *Console) audiences(c *gin.Context) error {
 			return err
 		}
 	}
-	web.Page(c, http.StatusOK, "console/audiences", v)
+	web.Page(c, status, "console/audiences", v)
 	return nil
+}
+
+// saveList takes a list of people, of which an audience is made.
+func (con *Console) saveList(c *gin.Context) error {
+	return con.takeFile(c, audience.List, func(f *Form, name string, data []byte) (string, error) {
+		_, err := con.app.Audience.Upload(c.Request.Context(), f.Get("audience"), name, data, web.Actor(c.Request.Context()))
+		return done(root+"/audiences", "import_started"), err
+	}, con.showAudiences)
 }
 
 func (con *Console) compare(c *gin.Context, v *audiencesView) error {
@@ -84,13 +103,8 @@ func (con *Console) compare(c *gin.Context, v *audiencesView) error {
 }
 
 func (con *Console) audienceLine(c *gin.Context, a model.Audience) (line audienceLine, err error) {
-	ctx := c.Request.Context()
-	t, err := con.app.Conditions.Parse(a.Condition)
-	if err != nil {
-		return line, err
-	}
 	line.Audience = a
-	line.Who, err = con.app.Conditions.Sentence(ctx, con.app.DB.Reader(ctx), web.Lang(ctx), t)
+	line.Who, err = con.app.Audience.Who(c.Request.Context(), web.Lang(c.Request.Context()), &a)
 	return line, err
 }
 
@@ -173,7 +187,7 @@ func (con *Console) showAudience(c *gin.Context, status int, id int64, f *Form) 
 func (con *Console) lookAt(c *gin.Context, saved *audienceLine, f *Form) (*audienceLook, error) {
 	ctx := c.Request.Context()
 	t, err := con.readFacts(f)
-	if saved != nil && saved.Frozen() {
+	if saved != nil && (saved.Frozen() || saved.List()) {
 		t, err = audience.Leaf(saved.ID), nil
 	}
 	var l *broadcast.Look

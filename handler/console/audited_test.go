@@ -44,7 +44,7 @@ var typed = map[string]url.Values{
 
 // What the demo brand does not offer on a page. Like all others they go through write, which takes the line with it.
 var elsewhere = []string{
-	"POST /console/media", "POST /console/media/:id/delete", "POST /console/orders/imports", "POST /console/customers", // a file
+	"POST /console/media", "POST /console/media/:id/delete", "POST /console/orders/imports", "POST /console/customers/imports", "POST /console/audiences/imports", // a file
 	"POST /console/customers/:id/delete",
 	"POST /console/members/:id/phone", "POST /console/members/:id/unmerge", "POST /console/members/:id/erase",
 	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app"
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/customer"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/order"
@@ -174,6 +175,8 @@ func (con *Console) routes() []route {
 		{get, "/media/:id", operator.ProgrammeRead, con.picture},
 		{post, "/media/:id/delete", operator.ProgrammeWrite, con.deleteMedia},
 		{get, "/audiences", operator.ProgrammeRead, con.audiences},
+		{post, "/audiences/imports", operator.MembersWrite, con.saveList},
+		{get, "/audiences/imports/:id/report", operator.MembersRead, con.importReport(audience.List)},
 		{get, "/audiences/:id", operator.ProgrammeRead, con.audience},
 		{post, "/audiences/:id", operator.ProgrammeWrite, con.saveAudience},
 		{post, "/audiences/:id/look", operator.MembersRead, con.lookAudience},
@@ -203,7 +206,7 @@ func (con *Console) routes() []route {
 		{post, "/orders/imports", operator.MembersWrite, con.saveImport},
 		{get, "/orders/imports/:id/report", operator.MembersRead, con.importReport(order.Import)},
 		{get, "/customers", operator.MembersRead, con.customers},
-		{post, "/customers", operator.MembersWrite, con.saveCustomers},
+		{post, "/customers/imports", operator.MembersWrite, con.saveCustomers},
 		{post, "/customers/:id/delete", operator.MembersWrite, con.forgetCustomer},
 		{get, "/customers/imports/:id/report", operator.MembersRead, con.importReport(customer.Import)},
 		{get, "/orders/:id", operator.MembersRead, con.order},

@@ -28,9 +28,6 @@ type customerLine struct {
 	Phone string
 }
 
-// lastImports is how many files the page shows.
-const lastImports = 5
-
 func (con *Console) customers(c *gin.Context) error {
 	return con.showCustomers(c, http.StatusOK, newForm(nil))
 }
@@ -38,11 +35,8 @@ func (con *Console) customers(c *gin.Context) error {
 func (con *Console) showCustomers(c *gin.Context, status int, f *Form) (err error) {
 	ctx := c.Request.Context()
 	v := customersView{Frame: con.frame(c, "customers"), Form: f}
-	if v.Imports, err = con.app.Sheets.List(ctx, customer.Import, 0, lastImports); err != nil {
+	if v.Imports, v.Running, err = con.lastImports(c, customer.Import); err != nil {
 		return err
-	}
-	for _, i := range v.Imports {
-		v.Running = v.Running || i.State == model.WorkRunning
 	}
 	rows, err := con.app.Customers.List(ctx, customer.Query{Before: after(c), Limit: perPage + 1})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -246,6 +247,13 @@ func (con *Console) takeFile(
 		do:    func() (string, error) { return do(f, name, data) },
 		again: func(status int, f *Form) error { return again(c, status, f) },
 	})
+}
+
+// lastImports are the last files of a kind, and whether one is still on its way.
+func (con *Console) lastImports(c *gin.Context, kind string) (rows []sheet.Imported, running bool, err error) {
+	const many = 5
+	rows, err = con.app.Sheets.List(c.Request.Context(), kind, 0, many)
+	return rows, slices.ContainsFunc(rows, func(i sheet.Imported) bool { return i.State == model.WorkRunning }), err
 }
 
 // importReport is what became of each line of a file of a kind.

@@ -92,19 +92,19 @@ func (s *Server) crossOrigin(c *gin.Context) {
 // pictureLimit is a picture of WeChat's 10 MiB in base64, with its name.
 const pictureLimit = 14 << 20
 
-// tableLimit is a file of a hundred thousand orders in base64.
-const tableLimit = 64 << 20
+// tableLimit is a file of a million customers in base64.
+const tableLimit = 128 << 20
 
 // boundBody refuses bodies over the limit: at once when announced, else when read. WeChat's pushes have a bound of their own.
 func (s *Server) boundBody(c *gin.Context) {
 	if strings.HasPrefix(c.Request.URL.Path, "/wechat/") {
 		return
 	}
-	limit := s.opt.BodyLimit
-	switch c.Request.URL.Path {
-	case "/admin/v1/media", "/console/media":
+	limit, path := s.opt.BodyLimit, c.Request.URL.Path
+	switch {
+	case path == "/admin/v1/media" || path == "/console/media":
 		limit = max(limit, pictureLimit)
-	case "/admin/v1/orders/imports", "/console/orders/imports":
+	case strings.HasSuffix(path, "/imports"):
 		limit = max(limit, tableLimit)
 	}
 	if c.Request.ContentLength > limit {
