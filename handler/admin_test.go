@@ -155,6 +155,13 @@ func (w *world) oneMember(id int64, tagID, ruleID, channelID string) {
 	held := facts["tags"].([]any)[0].(object)
 	require.Equal(w.t, "channel", held["causes"].([]any)[0].(object)["cause"])
 	require.Equal(w.t, true, facts["checkin"].(object)["today"])
+	for list, path := range map[string]string{"entries": "/entries", "events": "/events", "deliveries": "/deliveries", "coupons": "/coupons"} {
+		require.Equal(w.t, w.admin(200, "GET", at+path, nil).Body["items"], facts[list], "one call has the first page of each")
+	}
+	require.Len(w.t, facts["entries"], 1)
+	require.Empty(w.t, facts["risks"])
+	require.Empty(w.t, facts["past"])
+	require.Equal(w.t, object{"recency": "", "frequency": "", "money": "", "pyramid": ""}, facts["rfm"])
 
 	entry := w.admin(200, "GET", at+"/entries", nil).items()[0]
 	require.Equal(w.t, ruleID, entry["rule_id"])

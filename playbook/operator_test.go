@@ -110,6 +110,7 @@ type facts struct {
 	FirstChannel string     `json:"first_channel"`
 	LastChannel  string     `json:"last_channel"`
 	Follower     bool
+	RFM          struct{ Recency, Frequency, Money string }
 	Identities   []struct {
 		Account, OpenID, UnionID, Scene string
 		Subscribed                      bool

@@ -2,6 +2,7 @@ package playbook_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,6 +107,9 @@ func (p rfm) play(t *testing.T) {
 	}
 	for i, b := range p.buyers {
 		require.ElementsMatch(t, b.tags, names(people[i]), "buyer %d", i)
+		r := s.facts(people[i]).RFM
+		require.Subset(t, append(b.tags, ""), []string{r.Recency, r.Frequency, r.Money}, "of the person's page")
+		require.Equal(t, slices.Contains(b.tags, p.recency[0].Name), r.Recency == p.recency[0].Name)
 	}
 
 	// Somebody comes back: at once, not at the next night, and with one tag of each dimension.

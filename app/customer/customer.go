@@ -141,9 +141,10 @@ func (s *Service) matchTx(ctx context.Context, tx *gorm.DB, id, memberID int64) 
 
 // Query chooses customers.
 type Query struct {
-	Before  int64 // id of the last one of the page before; 0 = the first page
-	Matched *bool // whether he is a member by now
-	Limit   int
+	Before   int64 // id of the last one of the page before; 0 = the first page
+	Matched  *bool // whether he is a member by now
+	MemberID int64 // 0 = any
+	Limit    int
 }
 
 // List lists customers, newest first.
@@ -154,6 +155,9 @@ func (s *Service) List(ctx context.Context, q Query) ([]model.Customer, error) {
 	}
 	if q.Matched != nil {
 		tx = tx.Where("(member_id > 0) = ?", *q.Matched)
+	}
+	if q.MemberID != 0 {
+		tx = tx.Where("member_id = ?", q.MemberID)
 	}
 	var rows []model.Customer
 	if err := tx.Find(&rows).Error; err != nil {

@@ -125,6 +125,7 @@ func (s *Service) Create(ctx context.Context, groupID int64, name string) (*mode
 // Held is a tag that a member holds, with every cause.
 type Held struct {
 	TagID   int64     `json:"tag_id,string"`
+	Code    string    `json:"code"` // of the group
 	Group   string    `json:"group"`
 	Name    string    `json:"name"`
 	Cause   string    `json:"cause"`
@@ -142,7 +143,7 @@ func (s *Service) Of(ctx context.Context, memberID int64) ([]Held, error) {
 	var rows []Held
 	tx := s.db.Reader(ctx)
 	err := tx.Table("tag_holds").
-		Select("tag_holds.*, tag_groups.name AS `group`, tags.name").
+		Select("tag_holds.*, tag_groups.code, tag_groups.name AS `group`, tags.name").
 		Joins("JOIN tags ON tags.id = tag_holds.tag_id").Joins("JOIN tag_groups ON tag_groups.id = tags.group_id").
 		Where("tag_holds.member_id = ?", memberID).Order("tag_groups.position, tags.id, tag_holds.id").Scan(&rows).Error
 	if err != nil {

@@ -3,7 +3,10 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 
+	"github.com/siyu-scrm/siyu/app/customer"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/tag"
@@ -85,6 +88,38 @@ type Facts struct {
 	Orders      []Platform   `json:"orders" doc:"What he bought, platform by platform"`
 	Checkin     Streak       `json:"checkin"`
 	MonthlyMass Quota        `json:"monthly_mass" doc:"Mass sends that he got this month"`
+
+	PrivacyRead string           `json:"privacy_read" doc:"Version of the privacy text that he accepted last"`
+	Tier        *Standing        `json:"tier" doc:"null: the programme has no tiers"`
+	RFM         RFMOf            `json:"rfm"`
+	Entries     []Entry          `json:"entries" doc:"The last 20 lines of his ledger: GET …/entries has all"`
+	Coupons     []Given          `json:"coupons" doc:"The last 20: GET …/coupons has all"`
+	Events      []Event          `json:"events" doc:"What he did last, 20: GET …/events has all"`
+	Deliveries  []MemberDelivery `json:"deliveries" doc:"The last 20 messages to him, and why he did not get some: GET …/deliveries has all"`
+	Risks       []Risk           `json:"risks" doc:"The last 20: GET /admin/v1/risks has all"`
+	Past        []Customer       `json:"past" doc:"What was known of him before he appeared"`
+}
+
+// Standing is where a person stands in the tiers.
+type Standing struct {
+	Tier     string    `json:"tier" example:"黄金" doc:"Empty: below every tier"`
+	TierID   web.ID    `json:"tier_id"`
+	Since    *web.Time `json:"since"`
+	Account  string    `json:"account" example:"growth" doc:"What counts"`
+	Value    int64     `json:"value" example:"2880"`
+	Next     string    `json:"next" example:"白金" doc:"Empty: there is no higher one"`
+	Gap      int64     `json:"gap" example:"120" doc:"What is missing to the next"`
+	ReviewAt *web.Time `json:"review_at" doc:"When it is looked at whether the tier is kept; null: never"`
+	KeepGap  int64     `json:"keep_gap" doc:"What is missing to keep it then"`
+	Held     *TierHold `json:"held" doc:"What an operator set by hand; null: nothing"`
+}
+
+// RFMOf is where a person stands in the ladders of his orders, and in the value pyramid: names of tags, empty for none.
+type RFMOf struct {
+	Recency   string `json:"recency" example:"常购客户"`
+	Frequency string `json:"frequency" example:"复购用户"`
+	Money     string `json:"money"`
+	Pyramid   string `json:"pyramid"`
 }
 
 const factsHistory = 20
@@ -94,13 +129,66 @@ func (h *handler) getMember(ctx context.Context, in *byID) (*web.Out[Facts], err
 	if err != nil {
 		return nil, err
 	}
-	f := Facts{Member: h.member(m)}
-	for _, part := range []func(context.Context, *Facts, int64) error{h.identitiesOf, h.holdingsOf, h.tagsOf, h.habitsOf, h.mergesOf, h.boughtOf} {
+	f := Facts{Member: h.member(m), PrivacyRead: m.PrivacyRead}
+	for _, part := range []func(context.Context, *Facts, int64) error{
+		h.identitiesOf, h.holdingsOf, h.tagsOf, h.habitsOf, h.mergesOf, h.boughtOf, h.tierOf, h.lastOf, h.pastOf,
+	} {
 		if err := part(ctx, &f, m.ID); err != nil {
 			return nil, err
 		}
 	}
 	return &web.Out[Facts]{Body: f}, nil
+}
+
+func (h *handler) tierOf(ctx context.Context, f *Facts, id int64) error {
+	v, err := h.Tiers.Of(ctx, id)
+	if err != nil || v == nil {
+		return err
+	}
+	s := &Standing{Since: web.AtPtr(v.Since), Account: v.Account, Value: v.Value, Gap: v.Gap, ReviewAt: web.AtPtr(v.ReviewAt), KeepGap: v.Short}
+	if v.Tier != nil {
+		s.Tier, s.TierID = v.Tier.Name, web.IDOf(v.Tier.ID)
+	}
+	if v.Next != nil {
+		s.Next = v.Next.Name
+	}
+	if v.Held != nil {
+		held := tierHold(*v.Held)
+		s.Held = &held
+	}
+	f.Tier = s
+	return nil
+}
+
+// lastOf is the first page of each list about him.
+func (h *handler) lastOf(ctx context.Context, f *Facts, id int64) error {
+	page := pageOf{f.ID, web.Paging{Limit: factsHistory}}
+	return errors.Join(
+		first(&f.Entries)(h.getEntries(ctx, &entriesIn{ID: page.ID, Paging: page.Paging})),
+		first(&f.Coupons)(h.getMemberCoupons(ctx, &page)),
+		first(&f.Events)(h.getEvents(ctx, &page)),
+		first(&f.Deliveries)(h.getMemberDeliveries(ctx, &page)),
+		first(&f.Risks)(h.getRisks(ctx, &risksIn{Paging: page.Paging, MemberID: OptionalID(f.ID)})),
+	)
+}
+
+// first takes the rows of a page.
+func first[T any](to *[]T) func(*web.Out[web.List[T]], error) error {
+	return func(out *web.Out[web.List[T]], err error) error {
+		if err == nil {
+			*to = out.Body.Items
+		}
+		return err
+	}
+}
+
+func (h *handler) pastOf(ctx context.Context, f *Facts, id int64) error {
+	rows, err := h.Customers.List(ctx, customer.Query{MemberID: id, Limit: factsHistory})
+	f.Past = make([]Customer, len(rows))
+	for i, r := range rows {
+		f.Past[i] = h.customerView(r)
+	}
+	return err
 }
 
 // Platform is what he bought on one platform.
@@ -161,6 +249,11 @@ func (h *handler) tagsOf(ctx context.Context, f *Facts, id int64) error {
 		return err
 	}
 	f.Tags = heldTags(held)
+	for code, name := range map[string]*string{tag.Recency: &f.RFM.Recency, tag.Frequency: &f.RFM.Frequency, tag.Money: &f.RFM.Money, tag.Pyramid: &f.RFM.Pyramid} {
+		if i := slices.IndexFunc(held, func(t tag.Held) bool { return t.Code == code }); i >= 0 {
+			*name = held[i].Name
+		}
+	}
 	changes, err := h.Tags.History(ctx, id, factsHistory)
 	f.TagHistory = make([]TagChange, len(changes))
 	for i, c := range changes {

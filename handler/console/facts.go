@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/customer"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/ledger"
@@ -15,6 +16,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/order"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/report"
+	"github.com/siyu-scrm/siyu/app/risk"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/tier"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -64,6 +66,8 @@ type memberView struct {
 	Erase      *Form
 	Revealed   bool // Phone is not masked
 	Merges     []member.Merged
+	Risks      []model.Risk
+	Past       []model.Customer
 }
 
 // tierHold is what an operator set, with his name.
@@ -177,7 +181,7 @@ func (con *Console) pageOf(c *gin.Context, status int, f forms, phone string) er
 	}
 	v.First, v.Last = why.Name(model.CauseChannel, m.FirstChannel), why.Name(model.CauseChannel, m.LastChannel)
 	for _, fill := range []func(*gin.Context, *memberView, report.Why) error{
-		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages, con.fillMerges, con.fillTier,
+		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages, con.fillMerges, con.fillTier, con.fillPast,
 	} {
 		if err := fill(c, v, why); err != nil {
 			return err
@@ -318,6 +322,16 @@ func (con *Console) fillMessages(c *gin.Context, v *memberView, _ report.Why) (e
 	for _, s := range sent {
 		v.Messages = append(v.Messages, message{s, con.runName(c, &s.Run, names), con.reasonName(c, s.Reason, s.Detail)})
 	}
+	return err
+}
+
+// fillPast fills what was known of him before, and what somebody should look at.
+func (con *Console) fillPast(c *gin.Context, v *memberView, _ report.Why) (err error) {
+	ctx := c.Request.Context()
+	if v.Past, err = con.app.Customers.List(ctx, customer.Query{MemberID: v.Member.ID, Limit: factChanges}); err != nil {
+		return err
+	}
+	v.Risks, err = con.app.Risks.List(ctx, risk.Query{MemberID: v.Member.ID, Limit: factChanges})
 	return err
 }
 
