@@ -23,6 +23,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/deduction"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/follower"
+	"github.com/siyu-scrm/siyu/app/form"
 	"github.com/siyu-scrm/siyu/app/gift"
 	"github.com/siyu-scrm/siyu/app/inbox"
 	"github.com/siyu-scrm/siyu/app/ledger"
@@ -88,6 +89,7 @@ type App struct {
 	Links      *link.Service
 	Checkins   *checkin.Service
 	Quizzes    *quiz.Service
+	Forms      *form.Service
 	Groups     *community.Service
 	Content    *content.Service
 	Orders     *order.Service
@@ -138,12 +140,16 @@ func New(d Deps) *App {
 	a.Channels = channel.New(d.DB, d.Clock, a.Tags, a.Media)
 	a.Checkins = checkin.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Book)
 	a.Quizzes = quiz.New(d.DB, d.Clock, a.Events, a.Members, a.Tags, a.Rewards)
+	a.Forms = form.New(form.Deps{
+		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Events: a.Events, Members: a.Members, Tags: a.Tags, Book: a.Book, Coupons: a.Coupons,
+		Rewards: a.Rewards, Tiers: a.Tiers,
+	})
 	a.Groups = community.New(d.DB, d.Clock, d.Zone, d.Box, a.Events, a.Members, a.Rewards)
 	a.Content = content.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
 	a.Orders = order.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
 	a.Coupons.Paid, a.Orders.Lost = a.Orders.Paid, a.Coupons.RecheckTx
 	a.Mall = mall.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Book, a.Coupons)
-	a.Tasks = task.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Checkins, a.Quizzes)
+	a.Tasks = task.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Checkins, a.Quizzes, a.Forms)
 	quietFrom, quietTo := d.Config.Quiet()
 	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{
 		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name,
@@ -198,7 +204,7 @@ func (a *App) register() {
 
 	for _, leaf := range []condition.Leaf{
 		event.Did(), member.Leaf(a.Zone), member.Birthday(a.Zone), member.Inactive(a.Zone), member.ActiveDays(a.Zone), condition.Calendar(a.Zone), tag.Leaf(),
-		a.Tiers.Leaf(), ledger.Leaf(), order.Orders(a.Zone), order.RunningLow(a.Zone), a.Audience.Leaf(),
+		a.Tiers.Leaf(), ledger.Leaf(), order.Orders(a.Zone), order.RunningLow(a.Zone), form.Leaf(), a.Audience.Leaf(),
 	} {
 		a.Conditions.Register(leaf)
 	}
@@ -211,6 +217,7 @@ func (a *App) register() {
 		{Kind: "rule", Table: rules, Column: "definition"},
 		{Kind: "auto_tag", Table: "auto_tags", Column: "condition"},
 		{Kind: "coupon", Table: "coupons", Column: "terms"},
+		{Kind: "form", Table: "(SELECT id, title AS name, `condition` FROM forms) forms", Column: "condition"},
 	} {
 		a.Audience.HeldBy(h)
 	}
@@ -221,7 +228,7 @@ func (a *App) register() {
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Forms.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
 		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(), a.Orders.Part(), a.Risks.Part(), a.Webhooks.Part(),
 		a.Tags.Part(), // at last: its rules look at what the others moved
 	} {

@@ -48,6 +48,7 @@ func TestAdmin(t *testing.T) {
 	w.tiers(carolID)
 	w.coupons(carolID)
 	w.mall(carol, carolID)
+	w.forms(tagID)
 
 	for _, o := range w.operations() {
 		if key := o.method + " " + o.path; strings.HasPrefix(o.path, "/admin/v1/") && key != "POST /admin/v1/inbox/{id}/replay" {
@@ -143,6 +144,32 @@ func (w *world) quizzes(tagID string) {
 	require.EqualValues(w.t, 2, w.admin(200, "PUT", "/quizzes/"+id, body).Body["attempts"])
 	require.Equal(w.t, tagID, w.admin(200, "GET", "/quizzes/"+id, nil).Body["options"].([]any)[0].(object)["tag_id"])
 	require.Len(w.t, w.admin(200, "GET", "/quizzes", nil).items(), 1)
+}
+
+func (w *world) forms(tagID string) {
+	body := object{
+		"title": "调研", "opens_at": "2026-11-23T09:00:00+08:00", "closes_at": "2026-11-23T20:00:00+08:00", "prize": "points", "points": 3, "stock": 1,
+		"questions": []object{
+			{"kind": "single", "text": "肤质?", "options": []object{{"text": "油", "tag_id": tagID}, {"text": "干"}}}, {"kind": "text", "text": "还有?"},
+		},
+	}
+	id := w.id("/forms", body)
+	form := w.admin(200, "GET", "/forms/"+id, nil).Body
+	question := form["questions"].([]any)[0].(object)
+	require.Equal(w.t, tagID, question["options"].([]any)[0].(object)["tag_id"])
+	body["questions"].([]object)[0]["id"] = question["id"]
+	require.Equal(w.t, question["id"], w.admin(200, "PUT", "/forms/"+id, body).Body["questions"].([]any)[0].(object)["id"])
+	form = w.admin(200, "GET", "/forms", nil).items()[0]
+	words := form["questions"].([]any)[1].(object)["id"].(string)
+	dora, doraID := w.Member("=dora")
+	require.Equal(w.t, 201, w.as(dora, "POST", "/forms/"+id+"/answers", object{"answers": []object{{"question_id": words, "text": "好"}}}).Status)
+	require.EqualValues(w.t, 3, w.Points(doraID))
+	form = w.admin(200, "GET", "/forms/"+id, nil).Body
+	require.Equal(w.t, []any{1.0, 1.0, 0.0, true}, []any{form["answers"], form["taken"], form["left"], form["fixed"]})
+	require.EqualValues(w.t, 1, w.admin(200, "GET", "/forms/"+id+"/results?by=tag&id="+tagID, nil).Body["segments"].([]any)[1].(object)["answers"])
+	require.Equal(w.t, "好", w.admin(200, "GET", "/forms/"+id+"/words?question_id="+words, nil).items()[0]["text"])
+	require.Contains(w.t, w.admin(200, "GET", "/forms/"+id+"/export", nil).Raw, "'=dora,,2026-11-23 09:01:00,,,好\n")
+	require.Equal(w.t, "form.export", w.lastAudit().Action)
 }
 
 func (w *world) oneMember(id int64, tagID, ruleID, channelID string) {

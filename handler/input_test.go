@@ -17,6 +17,10 @@ func TestBadInput(t *testing.T) {
 		"question": "?", "opens_at": "2026-11-23T09:00:00+08:00", "closes_at": "2026-11-23T10:00:00+08:00",
 		"options": []object{{"text": "a", "correct": true}, {"text": "b"}},
 	})
+	formOf := func(changed string) string {
+		return `{"title":"t","opens_at":"2026-11-23T09:00:00+08:00","closes_at":"2026-11-23T10:00:00+08:00",` + changed + `}`
+	}
+	formID := w.id("/forms", formOf(`"questions":[{"kind":"rating","text":"?","required":true}]`))
 	broadcast := func(changed string) string {
 		return `{"name":"n","message":{"text":"t","channels":["customer"]},` + changed + `}`
 	}
@@ -46,6 +50,12 @@ func TestBadInput(t *testing.T) {
 		{"CheckinWithABody", "POST", "/api/v1/checkins", `{"day":"2026-11-22"}`, "INVALID", "day"},
 		{"AnswerNoOption", "POST", "/api/v1/quizzes/" + quizID + "/answers", `{"answer":"Z"}`, "INVALID", "answer"},
 		{"AnswerAtNoID", "POST", "/api/v1/quizzes/x/answers", `{"answer":"A"}`, "INVALID", "id"},
+		{"FormReplyOfNoQuestion", "POST", "/api/v1/forms/" + formID + "/answers", `{"answers":[{"question_id":"999","rating":1}]}`, "INVALID", "answers[0].question_id"},
+		{"FormReplyOfNoID", "POST", "/api/v1/forms/" + formID + "/answers", `{"answers":[{"question_id":"x"}]}`, "INVALID", "answers[0].question_id"},
+		{"FormReplyMissing", "POST", "/api/v1/forms/" + formID + "/answers", `{"answers":[]}`, "INVALID", "answers"},
+		{"FormWithoutAnswers", "POST", "/api/v1/forms/" + formID + "/answers", `{}`, "INVALID", "answers"},
+		{"FormNobodyKnows", "POST", "/api/v1/forms/999/answers", `{"answers":[]}`, "NOT_FOUND", ""},
+		{"FormResultsNotShown", "GET", "/api/v1/forms/" + formID + "/results", ``, "NOT_FOUND", ""},
 		{"EntriesOfNoCursor", "GET", "/api/v1/points/entries?cursor=x", ``, "INVALID", "cursor"},
 		{"EntriesTooMany", "GET", "/api/v1/points/entries?limit=1000", ``, "INVALID", "limit"},
 
@@ -69,6 +79,17 @@ func TestBadInput(t *testing.T) {
 		{"ChannelHalfACard", "POST", "/admin/v1/channels", `{"code":"a","name":"n","card_title":"t"}`, "INVALID", "card_path"},
 		{"QuizThatNeverOpens", "POST", "/admin/v1/quizzes", `{"question":"?","opens_at":"2026-11-23T10:00:00+08:00","closes_at":"2026-11-23T10:00:00+08:00","options":[{"text":"a","correct":true},{"text":"b"}]}`, "INVALID", "closes_at"},
 		{"QuizAbsurdTime", "POST", "/admin/v1/quizzes", `{"question":"?","opens_at":"0001-01-01T00:00:00Z","closes_at":"2026-11-23T10:00:00+08:00","options":[{"text":"a","correct":true},{"text":"b"}]}`, "INVALID", "opens_at"},
+		{"FormWithoutQuestions", "POST", "/admin/v1/forms", formOf(`"questions":[]`), "INVALID", "questions"},
+		{"FormOfAnUnknownKind", "POST", "/admin/v1/forms", formOf(`"questions":[{"kind":"date","text":"?"}]`), "INVALID", "questions[0].kind"},
+		{"FormOfOneOption", "POST", "/admin/v1/forms", formOf(`"questions":[{"kind":"single","text":"?","options":[{"text":"a"}]}]`), "INVALID", "questions[0].options"},
+		{"FormTagThatIsNot", "POST", "/admin/v1/forms", formOf(`"questions":[{"kind":"single","text":"?","options":[{"text":"a"},{"text":"b","tag_id":"999"}]}]`), "INVALID", "questions[0].options[1].tag_id"},
+		{"FormTagOfNoID", "POST", "/admin/v1/forms", formOf(`"questions":[{"kind":"single","text":"?","options":[{"text":"a"},{"text":"b","tag_id":"x"}]}]`), "INVALID", "questions[0].options[1].tag_id"},
+		{"FormForNoTag", "POST", "/admin/v1/forms", formOf(`"condition":{"leaf":"tag","tag_id":"999"},"questions":[{"kind":"rating","text":"?"}]`), "INVALID", "condition.tag_id"},
+		{"FormPrizeOfNoCoupon", "POST", "/admin/v1/forms", formOf(`"prize":"coupon","coupon_id":"999","questions":[{"kind":"rating","text":"?"}]`), "INVALID", "coupon_id"},
+		{"FormStockOfNothing", "POST", "/admin/v1/forms", formOf(`"stock":5,"questions":[{"kind":"rating","text":"?"}]`), "INVALID", "stock"},
+		{"FormSplitByAge", "GET", "/admin/v1/forms/" + formID + "/results?by=age", ``, "INVALID", "by"},
+		{"FormSplitByNoTag", "GET", "/admin/v1/forms/" + formID + "/results?by=tag&id=999", ``, "INVALID", "id"},
+		{"FormWordsOfAMark", "GET", "/admin/v1/forms/" + formID + "/words?question_id=1", ``, "INVALID", "question_id"},
 		{"QuizTwoRight", "POST", "/admin/v1/quizzes", `{"question":"?","opens_at":"2026-11-23T09:00:00+08:00","closes_at":"2026-11-23T10:00:00+08:00","options":[{"text":"a","correct":true},{"text":"b","correct":true}]}`, "INVALID", "options"},
 		{"QuizTagThatIsNot", "POST", "/admin/v1/quizzes", `{"question":"?","opens_at":"2026-11-23T09:00:00+08:00","closes_at":"2026-11-23T10:00:00+08:00","options":[{"text":"a","correct":true},{"text":"b","tag_id":"999"}]}`, "INVALID", "options[1].tag_id"},
 		{"BroadcastNeverFires", "POST", "/admin/v1/broadcasts", broadcast(`"cron":"0 0 30 2 *"`), "INVALID", "cron"},

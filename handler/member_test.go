@@ -169,6 +169,59 @@ func TestQuizzes(t *testing.T) {
 	require.Empty(t, w.as(bob, "GET", "/quizzes", nil).items())
 }
 
+func TestForms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	form := w.admin(201, "POST", "/forms", object{
+		"title": "调研", "opens_at": "2026-11-23T09:00:00+08:00", "closes_at": "2026-11-23T10:00:00+08:00", "editable": true, "show_results": true,
+		"prize": "points", "points": 30, "stock": 1,
+		"questions": []object{{"kind": "multi", "text": "味道?", "required": true, "options": []object{{"text": "草莓"}, {"text": "柠檬"}}}, {"kind": "rating", "text": "满意?"}, {"kind": "text", "text": "还有?"}},
+	}).Body
+	id := form["id"].(string)
+	alice, _ := w.Member("alice")
+	home := w.as(alice, "GET", "/home", nil).Body["forms"].([]any)
+	require.Equal(t, w.as(alice, "GET", "/forms", nil).items()[0], home[0])
+	require.EqualValues(t, 3600, home[0].(object)["seconds_left"])
+	page := w.as(alice, "GET", "/forms/"+id, nil).Body
+	require.Nil(t, page["answer"])
+	require.Equal(t, object{"kind": "points", "text": "+30 积分", "left": 1.0}, page["prize"])
+	question := func(i int) object { return page["questions"].([]any)[i].(object) }
+	lemon := question(0)["options"].([]any)[1].(object)["id"]
+	replies := func(mark int) object {
+		return object{"answers": []object{{"question_id": question(0)["id"], "options": []any{lemon}}, {"question_id": question(1)["id"], "rating": mark}, {"question_id": question(2)["id"], "text": "好"}}}
+	}
+	details := w.refused(w.as(alice, "POST", "/forms/"+id+"/answers", replies(6)), 400, "INVALID")
+	require.Equal(t, []any{"answers[1].rating", question(1)["id"], "满意?"}, []any{details["field"], details["question_id"], details["question"]})
+	first := w.as(alice, "POST", "/forms/"+id+"/answers", replies(4), "Idempotency-Key", "k")
+	require.Equal(t, 201, first.Status, first.Raw)
+	require.Equal(t, "奖品已发放", first.Body["answer"].(object)["says"])
+	require.Equal(t, "+30 积分", first.Body["grants"].([]any)[0].(object)["text"])
+	require.JSONEq(t, first.Raw, w.as(alice, "POST", "/forms/"+id+"/answers", replies(4), "Idempotency-Key", "k").Raw)
+	w.refused(w.as(alice, "POST", "/forms/"+id+"/answers", replies(5), "Idempotency-Key", "k"), 409, "CONFLICT")
+	edited := w.as(alice, "POST", "/forms/"+id+"/answers", replies(5)).Body
+	require.Equal(t, true, edited["edited"])
+	require.Empty(t, edited["grants"])
+	page = w.as(alice, "GET", "/forms/"+id, nil).Body
+	require.Equal(t, replies(5)["answers"].([]object)[1]["question_id"], page["answer"].(object)["answers"].([]any)[1].(object)["question_id"])
+	require.Equal(t, []any{object{"question_id": question(0)["id"], "options": []any{lemon}}, object{"question_id": question(1)["id"], "rating": 5.0}, object{"question_id": question(2)["id"], "text": "好"}}, page["answer"].(object)["answers"])
+	results := w.as(alice, "GET", "/forms/"+id+"/results", nil)
+	require.EqualValues(t, 5, results.Body["questions"].([]any)[1].(object)["mean"])
+	require.NotContains(t, results.Raw, "好", "nobody reads what others wrote")
+
+	bob, _ := w.Member("bob")
+	w.refused(w.as(bob, "GET", "/forms/"+id+"/results", nil), 403, "FORBIDDEN")
+	gone := w.as(bob, "POST", "/forms/"+id+"/answers", replies(1)).Body
+	require.Equal(t, []any{"gone", "奖品已发完,感谢您的填写"}, []any{gone["answer"].(object)["prize"], gone["answer"].(object)["says"]})
+	guest := w.Person("guest")
+	_, err := guest.Login(t.Context())
+	require.NoError(t, err)
+	w.refused(w.as(guest, "POST", "/forms/"+id+"/answers", replies(1)), 403, "NOT_MEMBER")
+	w.Advance(time.Hour)
+	require.Equal(t, "2026-11-23T10:00:00+08:00", w.refused(w.as(bob, "POST", "/forms/"+id+"/answers", replies(1)), 409, "WINDOW_CLOSED")["closed_at"])
+	require.Equal(t, 200, w.as(bob, "GET", "/forms/"+id, nil).Status)
+	require.Empty(t, w.as(bob, "GET", "/forms", nil).items())
+}
+
 func TestTokensOfBothLeadToTheSurvivor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

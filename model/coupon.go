@@ -61,7 +61,7 @@ type MemberCoupon struct {
 	State      string     `gorm:"size:8;not null"`                                  // usable | used | revoked; see StateAt
 	UsableFrom *time.Time `gorm:"precision:6"`
 	ExpiresAt  *time.Time `gorm:"precision:6;index"` // unusable from this instant; nil = never
-	Source     string     `gorm:"size:16;not null"`  // claim | rule | tier | mall | operator
+	Source     string     `gorm:"size:16;not null"`  // claim | rule | tier | mall | form | operator
 	SourceID   int64      `gorm:"not null;default:0"`
 	EventID    int64      `gorm:"not null;default:0"`
 	Memo       string     `gorm:"size:255;not null;default:''"` // an operator's reason, of giving or of revoking
@@ -102,5 +102,6 @@ const (
 	CouponByRule     = "rule"
 	CouponByTier     = "tier"
 	CouponByMall     = "mall"
+	CouponByForm     = "form"
 	CouponByOperator = "operator"
 )

@@ -45,7 +45,7 @@ func (p loop) run(t *testing.T) {
 	s.rule("checkin", "checkin.done", obj{"grants": []obj{gives("points", p.checkin)}})
 	s.rule("first", "order.paid", obj{"grants": []obj{gives("points", p.first)}, "caps": once})
 	s.rule("order", "order.paid", obj{"grants": []obj{{"kind": "per_yuan", "account": "points", "amount": 1}}})
-	s.rule("survey", "behavior.survey", obj{"grants": []obj{gives("points", p.survey)}, "caps": once})
+	s.rule("survey", "form.submitted", obj{"grants": []obj{gives("points", p.survey)}, "caps": once})
 	s.rule("store", "behavior.store", obj{
 		"condition": obj{"leaf": "calendar", "from": "10:00", "to": "22:00"}, "grants": []obj{gives("points", p.store)}, "caps": []obj{{"period": "day", "times": 1}},
 	})
@@ -85,7 +85,10 @@ func (p loop) run(t *testing.T) {
 	gift["confirm"] = 1
 	s.do("POST", "/gifts", gift)
 	s.advance("0s")
-	s.behave(key, m, "survey", "survey", "2026-11-24 23:00:00", nil)
+	survey := s.create("/forms", obj{
+		"title": "调研问卷", "opens_at": "2026-11-24T00:00:00+08:00", "closes_at": "2026-12-01T00:00:00+08:00", "questions": []obj{{"kind": "rating", "text": "满意吗?"}},
+	})
+	require.NoError(t, m.API(s.ctx(), "POST", "/forms/"+survey+"/answers", obj{"answers": []obj{}}, nil))
 	total += p.gift + p.survey
 	require.Equal(t, total, s.balance(m))
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/sheet"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
 )
@@ -34,18 +35,10 @@ func (s *Service) Export(ctx context.Context, t condition.Tree, lang string, pho
 			if rows[i].JoinedAt != nil {
 				joined = s.zone.In(*rows[i].JoinedAt).Format("2006-01-02 15:04:05")
 			}
-			_ = w.Write([]string{plain(rows[i].No), plain(rows[i].Nickname), phone(&rows[i]), joined})
+			_ = w.Write([]string{sheet.Plain(rows[i].No), sheet.Plain(rows[i].Nickname), phone(&rows[i]), joined})
 			n++
 		}
 	}
 	w.Flush()
 	return n, w.Error()
-}
-
-// plain keeps a spreadsheet from taking a cell for a formula.
-func plain(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }

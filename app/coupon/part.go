@@ -3,6 +3,7 @@ package coupon
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -48,6 +49,20 @@ func (s *Service) merge(_ context.Context, tx *gorm.DB, m member.MergeOf) error 
 	return nil
 }
 
+// mergedAway is the memo of a coupon that a merge took.
+const mergedAway = "merge"
+
+// DropTx takes a coupon that a merge shows to have been given twice, if it is unused; not back to the stock, since the undoing of the merge
+// gives it back to him. It is called before the coupons move.
+func (s *Service) DropTx(tx *gorm.DB, id int64, at time.Time) error {
+	err := tx.Model(&model.MemberCoupon{}).Where("id = ? AND state = ?", id, model.CouponUsable).
+		Updates(map[string]any{"state": model.CouponRevoked, "seq": -id, "revoked_at": at, "memo": mergedAway}).Error
+	if err != nil {
+		return fmt.Errorf("coupon: drop %d: %w", id, err)
+	}
+	return nil
+}
+
 // move gives one coupon to the winner under his next number, or takes it back where he has had enough.
 func (s *Service) move(tx *gorm.DB, m member.MergeOf, row *model.MemberCoupon) error {
 	c, err := Get(tx, row.CouponID)
@@ -65,7 +80,7 @@ func (s *Service) move(tx *gorm.DB, m member.MergeOf, row *model.MemberCoupon) e
 		to["seq"] = mine.Last + 1
 		if row.State == model.CouponUsable && c.PerMember > 0 && mine.N >= int64(c.PerMember) {
 			// Not back to the stock: the undoing of the merge gives it back to him.
-			to["seq"], to["state"], to["revoked_at"], to["memo"] = -row.ID, model.CouponRevoked, m.At, "merge"
+			to["seq"], to["state"], to["revoked_at"], to["memo"] = -row.ID, model.CouponRevoked, m.At, mergedAway
 		}
 	}
 	if err := tx.Model(&model.MemberCoupon{}).Where("id = ?", row.ID).Updates(to).Error; err != nil {

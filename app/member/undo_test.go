@@ -2,6 +2,7 @@ package member_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -370,7 +371,10 @@ func TestUndoGivesBackEveryTable(t *testing.T) {
 	w.shops()
 	for id := int64(1001); id <= 1002; id++ {
 		w.Tx(func(_ context.Context, tx *gorm.DB) error {
-			return tx.Create(&model.LiveSession{ID: id, Title: "live", OpensAt: w.Now().Add(-5 * time.Hour), ClosesAt: w.Now(), CreatedAt: w.Now()}).Error
+			return errors.Join(
+				tx.Create(&model.LiveSession{ID: id, Title: "live", OpensAt: w.Now().Add(-5 * time.Hour), ClosesAt: w.Now(), CreatedAt: w.Now()}).Error,
+				tx.Create(&model.Form{ID: id, Title: "form", Condition: model.JSON("{}"), OpensAt: w.Now(), ClosesAt: w.Now(), CreatedAt: w.Now(), UpdatedAt: w.Now()}).Error,
+			)
 		})
 	}
 	tables := map[string]string{} // and whose a row is

@@ -13,7 +13,7 @@ type Right string
 // The rights. Those of the open API are for API keys only.
 const (
 	Self           Right = "self"            // being signed in: his own password
-	ProgrammeRead  Right = "programme.read"  // tags, rules, quizzes, channels, broadcasts as they are set up, and figures
+	ProgrammeRead  Right = "programme.read"  // tags, rules, quizzes, forms, channels, broadcasts as they are set up, and figures
 	ProgrammeWrite Right = "programme.write" // change them, but for broadcasts
 	BroadcastsSend Right = "broadcasts.send" // write, schedule, send, pause and cancel broadcasts
 	MembersRead    Right = "members.read"    // people, what they hold and did and got; phone numbers masked

@@ -84,6 +84,7 @@ func (s *Service) Causes(ctx context.Context) (Why, error) {
 		model.CauseRule:    {"auto_tags", "name"},
 		model.CauseChannel: {"channel_codes", "name"},
 		model.CauseQuiz:    {"quizzes", "question"},
+		model.CauseForm:    {"forms", "title"},
 		model.CauseReward:  {"point_rules", "name"},
 	} {
 		var rows []struct {

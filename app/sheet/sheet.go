@@ -260,7 +260,7 @@ func (s *Service) Report(ctx context.Context, in *Imported, lang string, to io.W
 			field, why := said(lang, l.Error)
 			cells := []string{strconv.FormatInt(l.Line, 10)}
 			for label := range strings.SplitSeq(l.Label, "\t") {
-				cells = append(cells, plain(label))
+				cells = append(cells, Plain(label))
 			}
 			_ = w.Write(append(cells, templates.T(lang, "sheet.line."+l.State, nil), field, why))
 			last = l.Line
@@ -282,8 +282,8 @@ func said(lang string, j model.JSON) (field, why string) {
 	return field, templates.T(lang, e.Key, e.Args)
 }
 
-// plain keeps a spreadsheet from taking a cell for a formula.
-func plain(s string) string {
+// Plain keeps a spreadsheet from taking a cell for a formula.
+func Plain(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s
 	}

@@ -15,7 +15,7 @@ import (
 // Cause is who or what sets a tag, and why.
 type Cause struct {
 	Kind    string // model.CauseManual, …
-	ID      int64  // operator, rule, channel code, quiz
+	ID      int64  // operator, rule, channel code, quiz, form
 	EventID int64
 	Reason  string
 
@@ -73,6 +73,19 @@ func (s *Service) UnsetTx(ctx context.Context, tx *gorm.DB, memberID, tagID int6
 		return false, err
 	}
 	return true, s.changed(ctx, tx, memberID, tagID, 0, false, c, at)
+}
+
+// ForgetTx takes the tags away so far as the cause gives them, without a word: at a merge, where the cause is found to be none. Whom the
+// merge leaves never had them. It is called before the tags move.
+func ForgetTx(tx *gorm.DB, memberID int64, cause string, causeID int64, tags []int64) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	err := tx.Where("member_id = ? AND cause = ? AND cause_id = ? AND tag_id IN ?", memberID, cause, causeID, tags).Delete(&model.TagHold{}).Error
+	if err != nil {
+		return fmt.Errorf("tag: forget: %w", err)
+	}
+	return nil
 }
 
 // makeRoom removes the siblings of an exclusive group; false where one was set by hand and the cause is not. The tag that is replaced goes

@@ -41,6 +41,8 @@ func uses() []Use {
 		{"customers", "tags", true, ""},
 		{"channel_codes", "tag_id", false, ""},
 		{"quiz_options", "tag_id", false, "quizzes"},
+		{"forms", "condition", true, ""},
+		{"form_options", "tag_id", false, ""},
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 	Open      = "open"
 	Claimable = "claimable" // the goal is reached: the tap is missing
 	Done      = "done"      // nothing is left of it today, or at all
-	Waiting   = "waiting"   // there is nothing to do right now: no quiz is open
+	Waiting   = "waiting"   // there is nothing to do right now: no quiz or form is open
 )
 
 // How often an item can be done.
@@ -67,6 +67,8 @@ type facts struct {
 	filled    map[string]bool // kinds of profile events
 	quizzes   int64           // open and still to be answered by him
 	answered  bool            // one of those that are open
+	forms     int64           // likewise
+	submitted bool
 }
 
 // List is every way to earn that is open to the member now, in the operator's order.
@@ -150,6 +152,18 @@ func (s *Service) facts(ctx context.Context, tx *gorm.DB, memberID int64, offers
 			f.answered = f.answered || q.Answered != nil
 			if q.TriesLeft > 0 {
 				f.quizzes++
+			}
+		}
+	}
+	if uses(model.EventForm) {
+		open, err := s.forms.Open(ctx, memberID)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range open {
+			f.submitted = f.submitted || m.Answer != nil
+			if m.Answer == nil {
+				f.forms++
 			}
 		}
 	}
@@ -247,6 +261,11 @@ func (i *Item) natural(trigger string, f *facts) {
 	case model.EventQuiz:
 		i.limit(f.quizzes)
 		if f.quizzes == 0 && !f.answered {
+			i.State = Waiting
+		}
+	case model.EventForm:
+		i.limit(f.forms)
+		if f.forms == 0 && !f.submitted {
 			i.State = Waiting
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/form"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reward"
@@ -36,11 +37,12 @@ type Service struct {
 	rewards  *reward.Service
 	checkins *checkin.Service
 	quizzes  *quiz.Service
+	forms    *form.Service
 }
 
 // New returns the service.
-func New(d *db.DB, c clock.Clock, z clock.Zone, events *event.Log, members *member.Service, rewards *reward.Service, checkins *checkin.Service, quizzes *quiz.Service) *Service {
-	return &Service{db: d, clock: c, zone: z, events: events, members: members, rewards: rewards, checkins: checkins, quizzes: quizzes}
+func New(d *db.DB, c clock.Clock, z clock.Zone, events *event.Log, members *member.Service, rewards *reward.Service, checkins *checkin.Service, quizzes *quiz.Service, forms *form.Service) *Service {
+	return &Service{db: d, clock: c, zone: z, events: events, members: members, rewards: rewards, checkins: checkins, quizzes: quizzes, forms: forms}
 }
 
 // Bounds of an entry, in characters.

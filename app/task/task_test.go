@@ -13,6 +13,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/form"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/reward"
@@ -194,6 +195,26 @@ func TestList(t *testing.T) {
 		require.Equal(t, task.Done, list(w, alice)["quiz"].State)
 		w.Set("2026-11-23 20:00:00")
 		require.Equal(t, task.Waiting, list(w, alice)["quiz"].State)
+	})
+
+	t.Run("FormsThatAreOpenAreLeft", func(t *testing.T) {
+		t.Parallel()
+		w := apptest.New(t)
+		w.Rule("form", model.EventForm, apptest.Earns(10, ""))
+		alice := w.Joined("alice")
+		require.Equal(t, task.Waiting, list(w, alice)["form"].State)
+		v, err := w.Forms.Save(t.Context(), form.View{
+			Form:      model.Form{Title: "?", OpensAt: w.At("2026-11-23 12:00:00"), ClosesAt: w.At("2026-11-23 20:00:00"), Enabled: true, Editable: true},
+			Questions: []form.Question{{FormQuestion: model.FormQuestion{Kind: model.QuestionRating, Text: "?"}}},
+		})
+		require.NoError(t, err)
+		w.Set("2026-11-23 12:00:00")
+		require.Equal(t, int64(1), left(list(w, alice)["form"]))
+		_, err = w.Forms.Submit(t.Context(), alice, v.ID, nil, w.Now())
+		require.NoError(t, err)
+		require.Equal(t, task.Done, list(w, alice)["form"].State)
+		w.Set("2026-11-23 20:00:00")
+		require.Equal(t, task.Waiting, list(w, alice)["form"].State)
 	})
 }
 

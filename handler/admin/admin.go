@@ -42,6 +42,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"media", "Pictures that outlive WeChat's three days.", h.media},
 		{"followers", "Those whom an account had before siyu.", h.followers},
 		{"quizzes", "Questions with a window.", h.quizzes},
+		{"forms", "Questions that a member answers once: surveys, rankings, prizes.", h.forms},
 		{"tasks", "The list of every way to earn.", h.tasks},
 		{"checkins", "How missed days are made up.", h.checkins},
 		{"gifts", "Amounts given to everybody who meets a condition: a campaign once, a benefit by the clock.", h.gifts},

@@ -43,8 +43,8 @@ type HeldTag struct {
 
 // Cause is what gives a tag.
 type Cause struct {
-	Cause   string   `json:"cause" example:"channel" doc:"manual, rule, channel, quiz or reward"`
-	CauseID web.ID   `json:"cause_id" doc:"The rule, channel, quiz or point rule"`
+	Cause   string   `json:"cause" example:"channel" doc:"manual, rule, channel, quiz, form, reward or import"`
+	CauseID web.ID   `json:"cause_id" doc:"The rule, channel, quiz, form or point rule"`
 	EventID web.ID   `json:"event_id" doc:"0: none"`
 	At      web.Time `json:"at"`
 

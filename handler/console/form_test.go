@@ -229,7 +229,7 @@ func TestEveryWordHasASentence(t *testing.T) {
 		"quiz": {"off", "coming", "open", "closed"}, "channel": channelNames, "rank": {"0", "1", "2"},
 		"expiry": ledger.Expiries, "convert_mode": {model.ConvertConsume, model.ConvertKeep},
 		"grant_state": {model.GrantWaiting, model.GrantApproved, model.GrantRejected},
-		"cause":       {model.CauseManual, model.CauseRule, model.CauseChannel, model.CauseQuiz, model.CauseReward},
+		"cause":       {model.CauseManual, model.CauseRule, model.CauseChannel, model.CauseQuiz, model.CauseForm, model.CauseReward},
 		"done":        {"saved", "adjusted", "started", "paused", "resumed", "cancelled", "replayed", "requested"},
 		"combine":     {model.CombineMax, model.CombineAdd, model.CombineMultiply},
 		"title":       {"login", "member", "account", "autotag", "rule", "cap_set", "cap_sets", "backtest", "quiz", "channel", "broadcast", "run"},

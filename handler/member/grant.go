@@ -35,13 +35,19 @@ func grants(ctx context.Context, all []event.Grant) []Grant {
 			continue
 		}
 		v := Grant{Account: g.Account, Coupon: g.Coupon, Amount: g.Amount, Balance: g.Balance, Bonus: g.Bonus, Note: g.Note}
-		if v.Text = fmt.Sprintf("%s ×%d", g.Coupon, g.Amount); g.Coupon == "" {
-			v.Text = fmt.Sprintf("%+d %s", g.Amount, ledger.NameOf(web.Lang(ctx), g.Account, ""))
-		}
+		v.Text = grantText(g.Coupon, g.Amount, ledger.NameOf(web.Lang(ctx), g.Account, ""))
 		if g.RuleID != 0 {
 			v.Rule = &Rule{ID: web.IDOf(g.RuleID), Name: g.Rule}
 		}
 		shown = append(shown, v)
 	}
 	return shown
+}
+
+// grantText is so many of a coupon, or so much of an account.
+func grantText(coupon string, n int64, account string) string {
+	if coupon != "" {
+		return fmt.Sprintf("%s ×%d", coupon, n)
+	}
+	return fmt.Sprintf("%+d %s", n, account)
 }

@@ -23,6 +23,7 @@ type home struct {
 	Tasks    []Task    `json:"tasks" doc:"Every way to earn, as GET /tasks"`
 	Checkin  Calendar  `json:"checkin"`
 	Quizzes  []Quiz    `json:"quizzes" doc:"Open now, with the seconds that are left"`
+	Forms    []Form    `json:"forms" doc:"Open now, as GET /forms"`
 	Unread   unread    `json:"unread" doc:"What was granted since POST /grants/read"`
 	Asks     []Ask     `json:"subscribe" doc:"Templates worth asking for now with wx.requestSubscribeMessage, that of the first message to come first; WeChat takes three at a time."`
 }
@@ -106,7 +107,11 @@ func (h *handler) homeToday(ctx context.Context, m *model.Member, out *home) err
 	if err != nil {
 		return err
 	}
-	out.Tasks, out.Checkin, out.Quizzes = tasks(ctx, items), calendar(ctx, c), quizzes(open)
+	asked, err := h.Forms.Open(ctx, m.ID)
+	if err != nil {
+		return err
+	}
+	out.Tasks, out.Checkin, out.Quizzes, out.Forms = tasks(ctx, items), calendar(ctx, c), quizzes(open), forms(asked)
 	return nil
 }
 

@@ -35,6 +35,7 @@ func Routes(s *web.Server, a *app.App) {
 	h.deductions(api)
 	h.checkins(api)
 	h.quizzes(api)
+	h.forms(api)
 	h.groups(api)
 	h.tasks(api)
 	h.coupons(api)

@@ -813,6 +813,110 @@ CREATE TABLE IF NOT EXISTS `quiz_answers` (
   UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
   KEY `idx_quiz_answers_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `quizzes` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `question` varchar(1000) NOT NULL,
+  `opens_at` datetime(6) NOT NULL,
+  `closes_at` datetime(6) NOT NULL,
+  `attempts` bigint NOT NULL,
+  `explanation` varchar(1000) NOT NULL DEFAULT '',
+  `link` varchar(512) NOT NULL DEFAULT '',
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_quizzes_closes_at` (`closes_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `quiz_options` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `quiz_id` bigint NOT NULL,
+  `letter` varchar(1) NOT NULL,
+  `text` varchar(255) NOT NULL,
+  `correct` tinyint(1) NOT NULL,
+  `tag_id` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_quiz_option` (`quiz_id`,`letter`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `quiz_answers` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `quiz_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `attempt` bigint NOT NULL,
+  `option_id` bigint NOT NULL,
+  `correct` tinyint(1) NOT NULL,
+  `via` varchar(8) NOT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
+  KEY `idx_quiz_answers_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `forms` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `title` varchar(200) NOT NULL,
+  `text` varchar(2000) NOT NULL DEFAULT '',
+  `opens_at` datetime(6) NOT NULL,
+  `closes_at` datetime(6) NOT NULL,
+  `condition` text NOT NULL,
+  `editable` tinyint(1) NOT NULL,
+  `shown` tinyint(1) NOT NULL,
+  `prize` varchar(12) NOT NULL DEFAULT '',
+  `coupon_id` bigint NOT NULL DEFAULT 0,
+  `points` bigint NOT NULL DEFAULT 0,
+  `stock` bigint DEFAULT NULL,
+  `taken` bigint NOT NULL DEFAULT 0,
+  `answered` tinyint(1) NOT NULL,
+  `enabled` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_forms_closes_at` (`closes_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `form_questions` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `form_id` bigint NOT NULL,
+  `seq` bigint NOT NULL,
+  `kind` varchar(12) NOT NULL,
+  `text` varchar(500) NOT NULL,
+  `required` tinyint(1) NOT NULL,
+  `min` bigint NOT NULL DEFAULT 0,
+  `max` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  KEY `idx_form_questions_form_id` (`form_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `form_options` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `form_id` bigint NOT NULL,
+  `question_id` bigint NOT NULL,
+  `seq` bigint NOT NULL,
+  `text` varchar(255) NOT NULL,
+  `tag_id` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  KEY `idx_form_options_form_id` (`form_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `form_answers` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `form_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `event_id` bigint NOT NULL DEFAULT 0,
+  `prize` varchar(8) NOT NULL DEFAULT '',
+  `member_coupon_id` bigint NOT NULL DEFAULT 0,
+  `edits` bigint NOT NULL DEFAULT 0,
+  `at` datetime(6) NOT NULL,
+  `edited_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_form_answer` (`form_id`,`member_id`),
+  KEY `idx_form_answers_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `form_choices` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `answer_id` bigint NOT NULL,
+  `question_id` bigint NOT NULL,
+  `option_id` bigint NOT NULL,
+  `value` bigint NOT NULL,
+  `text` varchar(2000) NOT NULL DEFAULT '',
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_form_choice` (`answer_id`,`question_id`,`option_id`),
+  KEY `ix_form_choice` (`question_id`,`option_id`,`value`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `follower_syncs` (
   `account` varchar(32) NOT NULL,
   `version` bigint NOT NULL DEFAULT 0,
