@@ -35,6 +35,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/order"
 	"github.com/siyu-scrm/siyu/app/quiz"
+	"github.com/siyu-scrm/siyu/app/radar"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/app/reply"
@@ -92,6 +93,7 @@ type App struct {
 	Forms      *form.Service
 	Groups     *community.Service
 	Content    *content.Service
+	Radar      *radar.Service
 	Orders     *order.Service
 	Tasks      *task.Service
 	Audience   *audience.Service
@@ -146,6 +148,10 @@ func New(d Deps) *App {
 	})
 	a.Groups = community.New(d.DB, d.Clock, d.Zone, d.Box, a.Events, a.Members, a.Rewards)
 	a.Content = content.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
+	a.Radar = radar.New(radar.Deps{
+		DB: d.DB, Clock: d.Clock, Events: a.Events, Members: a.Members, Tags: a.Tags, Box: d.Box,
+		Base: publicURL(d.Config), MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
+	})
 	a.Orders = order.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
 	a.Coupons.Paid, a.Orders.Lost = a.Orders.Paid, a.Coupons.RecheckTx
 	a.Mall = mall.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Book, a.Coupons)
@@ -155,7 +161,7 @@ func New(d Deps) *App {
 		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name,
 		DailyCap: d.Config.Reach.DailyCap, QuietFrom: quietFrom, QuietTo: quietTo,
 		InFlight: d.Config.Reach.InFlight, Workers: d.Config.Reach.Workers,
-		Points: a.Book.PointsOf, Crash: reach.CrashAt(d.Config.SandboxOn()),
+		Points: a.Book.PointsOf, Radar: a.Radar, Crash: reach.CrashAt(d.Config.SandboxOn()),
 	})
 	a.Replies = reply.New(reply.Deps{
 		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
@@ -228,7 +234,7 @@ func (a *App) register() {
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Forms.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Forms.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Radar.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
 		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(), a.Orders.Part(), a.Risks.Part(), a.Webhooks.Part(),
 		a.Tags.Part(), // at last: its rules look at what the others moved
 	} {
@@ -260,6 +266,14 @@ func (a *App) Prepare(ctx context.Context) error {
 		return fmt.Errorf("app: tag groups: %w", err)
 	}
 	return nil
+}
+
+// publicURL is where people reach siyu. The sandbox's people reach it where it listens.
+func publicURL(c *config.Config) string {
+	if c.Server.PublicURL == "" && c.SandboxOn() {
+		return "http://" + c.Addr
+	}
+	return c.Server.PublicURL
 }
 
 func firstOf(accounts []wechat.Account, kind string) wechat.Account {

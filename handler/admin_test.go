@@ -28,6 +28,7 @@ func TestAdmin(t *testing.T) {
 	w.oneMember(aliceID, tagID, ruleID, channelID)
 	w.community(alice)
 	w.content()
+	w.radar()
 	w.broadcasts(aliceID, tagID)
 	w.menus(aliceID, tagID)
 	w.rest()

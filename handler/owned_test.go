@@ -10,17 +10,19 @@ import (
 // theirs makes what the id in a path of the member API names, as alice's alone, and returns it. nil is what is everybody's, such as a quiz
 // that is open to all. A new path with an id has to stand here.
 var theirs = map[string]func(w *world) string{
-	"GET /api/v1/groups/{id}/ranking":      aliceGroup,
-	"POST /api/v1/articles/{id}/start":     nil,
-	"POST /api/v1/articles/{id}/finish":    nil,
-	"POST /api/v1/lives/{id}/heartbeats":   nil,
-	"POST /api/v1/quizzes/{id}/answers":    nil,
-	"GET /api/v1/forms/{id}":               nil,
-	"POST /api/v1/forms/{id}/answers":      nil,
-	"GET /api/v1/forms/{id}/results":       nil,
-	"POST /api/v1/tasks/{id}/claims":       nil,
-	"POST /api/v1/mall/{id}/redemptions":   nil,
-	"POST /api/v1/redemptions/{id}/cancel": aliceRedemption,
+	"GET /api/v1/groups/{id}/ranking":            aliceGroup,
+	"POST /api/v1/articles/{id}/start":           nil,
+	"POST /api/v1/articles/{id}/finish":          nil,
+	"POST /api/v1/lives/{id}/heartbeats":         nil,
+	"POST /api/v1/quizzes/{id}/answers":          nil,
+	"GET /api/v1/forms/{id}":                     nil,
+	"POST /api/v1/forms/{id}/answers":            nil,
+	"GET /api/v1/forms/{id}/results":             nil,
+	"POST /api/v1/radar/views/{view}/heartbeats": nil, // whoever holds its token; see TestRadar for who is somebody else
+	"POST /api/v1/radar/views/{view}/forwards":   nil,
+	"POST /api/v1/tasks/{id}/claims":             nil,
+	"POST /api/v1/mall/{id}/redemptions":         nil,
+	"POST /api/v1/redemptions/{id}/cancel":       aliceRedemption,
 }
 
 func aliceRedemption(w *world) string {

@@ -35,6 +35,7 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "tag-review", Work: inHand(a.Tags.Review), Due: a.Tags.ReviewDue},
 		{Name: "tag-flips", Work: inHand(a.Tags.RunDue), Due: a.Tags.Due},
 		{Name: "tier-review", Work: inHand(a.Tiers.RunDue), Due: a.Tiers.Due},
+		{Name: "radar-low", Work: inHand(a.Radar.RunDue), Due: a.Radar.Due},
 		{Name: "points-due", Work: inHand(a.RunPointsDue), Due: a.Book.Due},
 		{Name: "holds-due", Work: inHand(a.ReleaseHoldsDue), Due: a.Book.HoldsDue},
 		{Name: "erase-left", Work: inHand(a.EraseLeft), Due: a.LeftDue},

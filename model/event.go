@@ -37,6 +37,9 @@ const (
 	EventGroup           = "community.interacted"
 	EventArticle         = "article.read"
 	EventLive            = "live.watched"
+	EventRadarViewed     = "radar.viewed"    // a radar link was opened; Data holds its kind
+	EventRadarForwarded  = "radar.forwarded" // never rewarded
+	EventRadarGraded     = "radar.graded"    // nor this: forwards make it
 	EventTag             = "tag.changed"
 	EventTask            = "task.claimed" // Data holds task, its code
 	EventCoupon          = "coupon.claimed"

@@ -19,6 +19,7 @@ func All() []any {
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},
 		&Task{}, &TaskClaim{}, &GrantRead{},
 		&Article{}, &ArticleRead{}, &ReadingClock{}, &LiveSession{}, &LiveVisit{}, &LiveView{},
+		&RadarLink{}, &RadarSend{}, &RadarShare{}, &RadarVisitor{}, &RadarView{}, &RadarReader{},
 		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
 		&WebhookEndpoint{}, &WebhookDelivery{}, &WebhookAttempt{},
 		&Audience{}, &Broadcast{}, &Inbox{}, &Risk{},

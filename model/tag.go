@@ -24,8 +24,8 @@ type TagHold struct {
 	ID       int64     `gorm:"primaryKey"`
 	TagID    int64     `gorm:"not null;uniqueIndex:uq_tag_hold,priority:1"`
 	MemberID int64     `gorm:"not null;uniqueIndex:uq_tag_hold,priority:2;index"`
-	Cause    string    `gorm:"size:12;not null;uniqueIndex:uq_tag_hold,priority:3"` // manual | rule | channel | quiz | form | reward
-	CauseID  int64     `gorm:"not null;uniqueIndex:uq_tag_hold,priority:4"`         // operator, auto-tag rule, channel code, quiz, form, point rule
+	Cause    string    `gorm:"size:12;not null;uniqueIndex:uq_tag_hold,priority:3"` // manual | rule | channel | quiz | form | reward | import | radar
+	CauseID  int64     `gorm:"not null;uniqueIndex:uq_tag_hold,priority:4"`         // operator, auto-tag rule, channel code, quiz, form, point rule, import, radar link
 	EventID  int64     `gorm:"not null;default:0"`
 	Version  int       `gorm:"not null;default:0"`            // of the auto-tag rule
 	Evidence JSON      `gorm:"column:evidence_json;not null"` // what the rule saw: a list of leaves and values
@@ -41,6 +41,7 @@ const (
 	CauseForm    = "form"
 	CauseReward  = "reward"
 	CauseImport  = "import"
+	CauseRadar   = "radar"
 )
 
 // TagChange is the history of a member's tags. Written by app/tag.

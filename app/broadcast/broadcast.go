@@ -117,7 +117,7 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, in *Input) error {
 			return err
 		}
 	}
-	if err := reach.Validate(in.Message); err != nil {
+	if err := s.reach.CheckTx(tx, in.Message); err != nil {
 		return err
 	}
 	if err := s.conditions.Check(ctx, tx, in.Condition); err != nil {

@@ -71,7 +71,7 @@ type API struct {
 
 // Server is how siyu listens.
 type Server struct {
-	PublicURL string   `yaml:"public_url" env:"PUBLIC_URL"` // under which WeChat reaches it; only siyu doctor asks
+	PublicURL string   `yaml:"public_url" env:"PUBLIC_URL"` // under which WeChat and the people in it reach it; for siyu doctor and radar links
 	Proxies   []string `yaml:"proxies" env:"PROXIES"`       // addresses or CIDRs whose X-Forwarded-For is believed
 }
 

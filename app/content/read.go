@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
@@ -110,10 +111,7 @@ func (s *Service) countTx(tx *gorm.DB, a *model.Article, row *model.ArticleRead,
 			c.Seconds = rows[0].Seconds
 		}
 	}
-	seconds := max(0, int64(min(now.Sub(c.Till), maxRead)/time.Second))
-	if claimed != nil {
-		seconds = min(seconds, max(0, *claimed))
-	}
+	seconds := clock.Seconds(c.Till, now, maxRead, claimed)
 	least := int64(a.MinSeconds)
 	if seconds < least {
 		return 0, errs.New(errs.ThresholdNotMet, "content.too_short", "short_by", least-seconds, "seconds", seconds)

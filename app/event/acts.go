@@ -16,7 +16,8 @@ const AnyBehavior = model.EventBehavior + ".*"
 var acts = []string{
 	model.EventFollowed, model.EventScanned, model.EventRegistered, model.EventMessage, model.EventMenu,
 	model.EventNickname, model.EventGender, model.EventBirthday, model.EventBirthdayChanged, model.EventAddress, model.EventPhone,
-	model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventForm, model.EventFormEdited, model.EventGroup, model.EventArticle, model.EventLive, model.EventTask,
+	model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventForm, model.EventFormEdited, model.EventGroup, model.EventArticle, model.EventLive,
+	model.EventRadarViewed, model.EventRadarForwarded, model.EventTask,
 	model.EventOrderPaid, model.EventOrderClaimed, model.EventCoupon, model.EventCouponUsed, model.EventRedeemed,
 }
 

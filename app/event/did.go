@@ -46,7 +46,7 @@ var kinds = []string{
 	model.EventFollowed, model.EventUnfollowed, model.EventScanned, model.EventRegistered, model.EventMessage,
 	model.EventNickname, model.EventGender, model.EventBirthday, model.EventBirthdayChanged, model.EventAddress, model.EventPhone,
 	model.EventMenu, model.EventCheckin, model.EventMakeup, model.EventQuiz, model.EventForm, model.EventGroup, model.EventArticle, model.EventLive,
-	model.EventTask, model.EventOrderPaid, model.EventOrderClaimed, model.EventOrderRefunded, model.EventOrderCorrected, model.EventTag, model.EventCoupon, model.EventCouponUsed, model.EventCouponBack,
+	model.EventRadarViewed, model.EventRadarForwarded, model.EventRadarGraded, model.EventTask, model.EventOrderPaid, model.EventOrderClaimed, model.EventOrderRefunded, model.EventOrderCorrected, model.EventTag, model.EventCoupon, model.EventCouponUsed, model.EventCouponBack,
 	model.EventTierUp, model.EventTierDown, model.EventTierSoon, model.EventRedeemed, model.EventUnredeemed,
 }
 

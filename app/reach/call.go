@@ -50,7 +50,7 @@ func (s *Service) callOne(ctx context.Context, l *lease, i *item, until time.Tim
 		err = s.sender.SendText(ctx, i.account, i.to.openid, i.text)
 	} else {
 		c := l.msg.Subscribe
-		r.msgID, err = s.sender.SendSubscribe(ctx, i.account, i.to.openid, c.TemplateID, c.Page, i.data)
+		r.msgID, err = s.sender.SendSubscribe(ctx, i.account, i.to.openid, c.TemplateID, i.page, i.data)
 	}
 	if err == nil {
 		r.state = model.DeliveryAccepted

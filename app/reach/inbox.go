@@ -139,6 +139,9 @@ func (s *Service) SubscribeSentTx(ctx context.Context, tx *gorm.DB, account, msg
 	if err != nil || n == 0 {
 		return err
 	}
+	if err := s.undelivered(tx, row.RunID, row.Seq); err != nil {
+		return err
+	}
 	var run model.Run
 	if err := tx.Select("range_size").Take(&run, row.RunID).Error; err != nil {
 		return fmt.Errorf("reach: receipt: %w", err)

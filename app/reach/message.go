@@ -24,7 +24,7 @@ const (
 
 // Message is what is said, and by which channels, the preferred one first.
 type Message struct {
-	Text      string            `json:"text,omitempty" doc:"Text of customer and mass messages. Customer messages may use {{nickname}}, {{points}} and {{no}}, those of reminders what their kind knows too."`
+	Text      string            `json:"text,omitempty" doc:"Text of customer and mass messages. Customer messages may use {{nickname}}, {{points}}, {{no}} and, for a radar link of the member's own, {{radar:7}} with its id, those of reminders what their kind knows too."`
 	Fallbacks map[string]string `json:"fallbacks,omitempty" doc:"What stands in for a variable that the person has no value for."`
 	Channels  []string          `json:"channels" doc:"customer, mass, subscribe: the preferred one first."`
 	Account   string            `json:"account,omitempty" doc:"Official account that sends; the default one if empty."`
@@ -35,7 +35,7 @@ type Message struct {
 type SubscribeContent struct {
 	Account    string            `json:"account,omitempty" doc:"Mini-program that sends; the default one if empty."`
 	TemplateID string            `json:"template_id"`
-	Page       string            `json:"page,omitempty"`
+	Page       string            `json:"page,omitempty" doc:"Page of the mini-program; {{radar:7}} in it is the token of a radar link, as in pages/article?radar={{radar:7}}."`
 	Data       map[string]string `json:"data" doc:"Field of the template, such as thing1, to its value."`
 }
 
@@ -98,7 +98,9 @@ func (p *person) value(name string) string {
 }
 
 // text is the text for a person, cut to what WeChat takes.
-func (m *Message) text(p *person) string { return cut(m.fill(m.Text, p), maxBytes) }
+func (m *Message) text(p *person, k links, runID int64) string {
+	return cut(m.fill(k.text.Text(m.Text, runID, p.who), p), maxBytes)
+}
 
 // data are the subscribe fields for a person, cut to what WeChat takes.
 func (m *Message) data(p *person) map[string]string {

@@ -21,6 +21,10 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 	if err := s.markNow(ctx, tx, l.run, all); err != nil {
 		return nil, err
 	}
+	k, err := s.links(tx, l.msg)
+	if err != nil {
+		return nil, err
+	}
 	f := &flight{}
 	w := newWriter(l.run.ID, t.now)
 	u := newUses(t)
@@ -42,7 +46,7 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 			d.move(r.state, model.DeliveryPending, 1)
 			d.mass++
 		default:
-			i := newItem(r, p, t, v.channel)
+			i := newItem(r, p, t, v.channel, k, l.run.ID)
 			u.use(p, i)
 			w.attempting(i)
 			d.move(r.state, model.DeliveryAttempting, 1)
@@ -158,15 +162,15 @@ func mergedInto(ctx context.Context, tx *gorm.DB, whos []int64) (map[int64][]int
 	return found, nil
 }
 
-func newItem(r row, p *person, t *terms, channel string) *item {
+func newItem(r row, p *person, t *terms, channel string, k links, runID int64) *item {
 	i := &item{row: r, who: p.who, channel: channel, account: t.account(channel), to: p.oa}
 	if t.marketing {
 		i.day = t.day
 	}
 	if channel == Customer {
-		i.allowance, i.text = p.allowance, t.msg.text(p)
+		i.allowance, i.text = p.allowance, t.msg.text(p, k, runID)
 	} else {
-		i.to, i.data = p.mp, t.msg.data(p)
+		i.to, i.data, i.page = p.mp, t.msg.data(p), k.page.Token(t.msg.Subscribe.Page, runID, p.who)
 	}
 	return i
 }

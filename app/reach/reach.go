@@ -17,6 +17,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/radar"
 )
 
 // Sender is what the engine needs of WeChat. An error is read by Options.Classify.
@@ -65,6 +66,7 @@ type Options struct {
 	Classify           func(error) Verdict // default Read
 	// Points are the balances that {{points}} shows; who has none is absent.
 	Points func(ctx context.Context, tx *gorm.DB, ids []int64) (map[int64]int64, error)
+	Radar  *radar.Service     // writes tracked links; nil: texts have none
 	Crash  func(point string) // for kill tests: see CrashAt
 	Log    *slog.Logger
 }

@@ -32,7 +32,7 @@ var past = time.Unix(0, 0).UTC()
 // StartTx freezes a run in the caller's transaction: one row with the exact members, and its ranges. Work does the rest.
 // It returns errs.Duplicate ("reach.duplicate") if the slot has a run already; the caller's transaction must then end.
 func (s *Service) StartTx(_ context.Context, tx *gorm.DB, spec RunSpec) (*model.Run, error) {
-	if err := Validate(spec.Message, spec.Own...); err != nil {
+	if err := s.CheckTx(tx, spec.Message, spec.Own...); err != nil {
 		return nil, err
 	}
 	now := s.clock.Now()

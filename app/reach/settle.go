@@ -53,6 +53,9 @@ func (s *Service) settle(ctx context.Context, tx *gorm.DB, l *lease, f *flight, 
 	if err := back.flush(ctx, tx, template); err != nil {
 		return err
 	}
+	if err := s.delivered(tx, l, f); err != nil {
+		return err
+	}
 	return note(ctx, tx, l.run.ID, noted, d, now)
 }
 

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/radar"
 )
 
 // Bounds of a text (FACTS §3.3).
@@ -71,7 +72,7 @@ func (m *Message) validateVariables(field, s string, own []string) error {
 		return errs.Field(field, "reach.not_text")
 	}
 	for _, name := range variables(s) {
-		if slices.Contains(own, name) {
+		if slices.Contains(own, name) || field == "message.text" && radar.IsVariable(name) {
 			continue
 		}
 		if !known(name) {
@@ -105,6 +106,8 @@ func (m *Message) validateSubscribe(own []string) error {
 		return errs.Field(at+".template_id", "reach.bad_template")
 	case strings.HasPrefix(c.Page, "/") || len(c.Page) > 1024:
 		return errs.Field(at+".page", "reach.bad_page")
+	case strings.Contains(c.Page, "{{") && slices.ContainsFunc(variables(c.Page), func(name string) bool { return !radar.IsVariable(name) }):
+		return errs.Field(at+".page", "reach.page_variable")
 	case len(c.Data) == 0 || len(c.Data) > 20:
 		return errs.Field(at+".data", "reach.no_data")
 	}

@@ -33,6 +33,7 @@ type item struct {
 	day       string // whose marketing cap was used; "" = none
 	text      string
 	data      map[string]string
+	page      string
 	result    result
 }
 

@@ -203,7 +203,7 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, r *model.Reminder, m *
 			return next, errs.Field("message.channels", "reach.unknown_channel", "channel", c)
 		}
 	}
-	return next, reach.Validate(*m, k.variables...)
+	return next, s.Reach.CheckTx(tx, *m, k.variables...)
 }
 
 // days refuses a number of days beyond the bounds.

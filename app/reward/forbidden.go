@@ -18,6 +18,9 @@ var forbidden = map[string]string{
 
 // rewardless says why an event may not be rewarded; "" = it may. What other systems push is told by the words of its action.
 func rewardless(kind string) string {
+	if kind == model.EventRadarForwarded || kind == model.EventRadarGraded { // a grade may come of forwards
+		return "sharing"
+	}
 	action, pushed := strings.CutPrefix(kind, model.EventBehavior+".")
 	if !pushed {
 		return ""

@@ -2,6 +2,7 @@ package tag
 
 import (
 	"context"
+	"fmt"
 
 	"gorm.io/gorm"
 
@@ -32,6 +33,32 @@ func (s *Service) EnsureGroups(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// EnsureExclusiveTx finds the tags of an exclusive group, or makes them, and the group by its code.
+func (s *Service) EnsureExclusiveTx(tx *gorm.DB, code, name string, tags ...string) (ids []int64, err error) {
+	g := model.TagGroup{Code: code, Name: name, Exclusive: true, Position: 50}
+	dup, err := db.Insert(tx, &g)
+	if err == nil && dup {
+		g = model.TagGroup{}
+		err = tx.Where("code = ?", code).Take(&g).Error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tag: group %s: %w", code, err)
+	}
+	for _, name := range tags {
+		t := model.Tag{GroupID: g.ID, Name: name, CreatedAt: s.clock.Now()}
+		dup, err := db.Insert(tx, &t)
+		if err == nil && dup {
+			t = model.Tag{}
+			err = tx.Where("group_id = ? AND name = ?", g.ID, name).Take(&t).Error
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tag: %s:%s: %w", code, name, err)
+		}
+		ids = append(ids, t.ID)
+	}
+	return ids, nil
 }
 
 // Ensure finds the tag of a name in a group, or makes it. The group is found by its code or made.

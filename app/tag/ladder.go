@@ -50,14 +50,13 @@ func (s *Service) saveLadderTx(ctx context.Context, tx *gorm.DB, code, group, fi
 	if err := checkSteps(s.conditions, field, steps); err != nil {
 		return err
 	}
-	g := model.TagGroup{Code: code, Name: group, Exclusive: true, Position: 50}
-	dup, err := db.Insert(tx, &g)
-	if err == nil && dup {
-		g = model.TagGroup{}
-		err = tx.Where("code = ?", code).Take(&g).Error
+	names := make([]string, len(steps))
+	for i, step := range steps {
+		names[i] = step.Name
 	}
+	tags, err := s.EnsureExclusiveTx(tx, code, group, names...)
 	if err != nil {
-		return fmt.Errorf("tag: ladder %s: %w", code, err)
+		return err
 	}
 	var old []model.AutoTag
 	if err := tx.Where("owner = ?", code).Find(&old).Error; err != nil {
@@ -65,17 +64,8 @@ func (s *Service) saveLadderTx(ctx context.Context, tx *gorm.DB, code, group, fi
 	}
 	first, kept := int64(0), []int64{0}
 	for i, step := range steps {
-		t := model.Tag{GroupID: g.ID, Name: step.Name, CreatedAt: s.clock.Now()}
-		dup, err := db.Insert(tx, &t)
-		if err == nil && dup {
-			t = model.Tag{}
-			err = tx.Where("group_id = ? AND name = ?", g.ID, step.Name).Take(&t).Error
-		}
-		if err != nil {
-			return fmt.Errorf("tag: ladder %s: %w", code, err)
-		}
-		in := Rule{TagID: t.ID, Name: step.Name, Enabled: true, owner: code, position: i + 1}
-		if j := slices.IndexFunc(old, func(r model.AutoTag) bool { return r.TagID == t.ID }); j >= 0 {
+		in := Rule{TagID: tags[i], Name: step.Name, Enabled: true, owner: code, position: i + 1}
+		if j := slices.IndexFunc(old, func(r model.AutoTag) bool { return r.TagID == tags[i] }); j >= 0 {
 			in.ID = old[j].ID
 		}
 		row, err := s.saveRuleTx(ctx, tx, in, step.Condition)

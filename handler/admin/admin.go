@@ -49,6 +49,7 @@ func Routes(s *web.Server, a *app.App) {
 		{"reminders", "What members are told by the clock: a streak about to be lost, points to spend, points about to expire.", h.reminders},
 		{"community", "Groups: topic and word of each day, members, rankings.", h.community},
 		{"content", "What members read and watch.", h.content},
+		{"radar", "Tracked links: who opened, looked and forwarded, and how interested that shows him to be.", h.radar},
 		{"customers", "People whom the brand knew before siyu.", h.customers},
 		{"orders", "What was bought, on every platform, and whose it is.", h.orders},
 		{"risks", "What operators should look at.", h.risks},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/radar"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -42,6 +43,8 @@ func Routes(s *web.Server, a *app.App) {
 	h.tiers(api)
 	h.mall(api)
 	h.content(api)
+	h.radar(api)
+	s.Engine.GET(radar.Route+":token", h.openRadar)
 	h.orders(api)
 	h.home(api)
 }

@@ -15,6 +15,7 @@ type loginIn struct {
 	Body struct {
 		Account string `json:"account,omitempty" maxLength:"32" example:"mp" doc:"Name of the mini-program's account; the first one if absent."`
 		Code    string `json:"code" minLength:"1" maxLength:"128" example:"0a1b2c3d" doc:"The code of wx.login: valid once, for five minutes."`
+		Visitor string `json:"visitor,omitempty" maxLength:"100" doc:"What an opened radar link answered before the login: what that visitor did was he."`
 	}
 }
 
@@ -70,6 +71,9 @@ func (h *handler) login(ctx context.Context, in *loginIn) (*web.Out[login], erro
 	}
 	m, err := h.Members.Login(ctx, account, model.KindMP, in.Body.Code)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.Radar.Known(ctx, m.ID, in.Body.Visitor); err != nil {
 		return nil, err
 	}
 	token, expires, err := h.tokens.Issue(m.ID, int(m.TokenVersion))

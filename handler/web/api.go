@@ -49,6 +49,9 @@ func (s *Server) API(prefix, tag, about string, auth Auth) *API {
 // Public as the Security of an operation lets it be called without a credential.
 var Public = []map[string][]string{}
 
+// Optional is the Security of an operation that knows the caller if he gives a credential of the scheme, and serves him else too.
+func Optional(scheme string) []map[string][]string { return []map[string][]string{{}, {scheme: {}}} }
+
 // Out is an answer with a body.
 type Out[T any] struct{ Body T }
 
@@ -106,6 +109,10 @@ var notWord = regexp.MustCompile(`[^a-z0-9]+`)
 // authenticate knows the caller before anything of his input is looked at.
 func (a *API) authenticate(hc huma.Context, next func(huma.Context)) {
 	if a.auth.Check == nil || len(hc.Operation().Security) == 0 {
+		next(hc)
+		return
+	}
+	if hc.Header("Authorization") == "" && len(hc.Operation().Security[0]) == 0 {
 		next(hc)
 		return
 	}

@@ -1096,6 +1096,87 @@ CREATE TABLE IF NOT EXISTS `live_views` (
   PRIMARY KEY (`session_id`,`member_id`),
   KEY `idx_live_views_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `radar_links` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `name` varchar(64) NOT NULL,
+  `kind` varchar(32) NOT NULL DEFAULT '',
+  `target` varchar(8) NOT NULL,
+  `url` varchar(512) NOT NULL,
+  `high_seconds` bigint NOT NULL,
+  `high_forwards` bigint NOT NULL,
+  `medium_seconds` bigint NOT NULL,
+  `low_hours` bigint NOT NULL,
+  `high_tag` bigint NOT NULL,
+  `medium_tag` bigint NOT NULL,
+  `low_tag` bigint NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `radar_sends` (
+  `link_id` bigint NOT NULL,
+  `run_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `at` datetime(6) NOT NULL,
+  `due_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`link_id`,`run_id`,`member_id`),
+  KEY `idx_radar_sends_run_id` (`run_id`),
+  KEY `idx_radar_sends_member_id` (`member_id`),
+  KEY `idx_radar_sends_due_at` (`due_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `radar_shares` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `link_id` bigint NOT NULL,
+  `run_id` bigint NOT NULL DEFAULT 0,
+  `parent_id` bigint NOT NULL DEFAULT 0,
+  `member_id` bigint NOT NULL DEFAULT 0,
+  `visitor_id` bigint NOT NULL DEFAULT 0,
+  `view_id` bigint NOT NULL DEFAULT 0,
+  `slot` varchar(64) DEFAULT NULL,
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `idx_radar_shares_slot` (`slot`),
+  KEY `idx_radar_shares_link_id` (`link_id`),
+  KEY `idx_radar_shares_parent_id` (`parent_id`),
+  KEY `idx_radar_shares_member_id` (`member_id`),
+  KEY `idx_radar_shares_visitor_id` (`visitor_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `radar_visitors` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `version` bigint NOT NULL DEFAULT 0,
+  `member_id` bigint NOT NULL DEFAULT 0,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_radar_visitors_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `radar_views` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `link_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL DEFAULT 0,
+  `visitor_id` bigint NOT NULL DEFAULT 0,
+  `share_id` bigint NOT NULL,
+  `opened_at` datetime(6) NOT NULL,
+  `beat` bigint NOT NULL DEFAULT 0,
+  `counted_till` datetime(6) DEFAULT NULL,
+  `seconds` bigint NOT NULL DEFAULT 0,
+  `forwards` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`),
+  KEY `ix_radar_view` (`link_id`,`member_id`),
+  KEY `idx_radar_views_member_id` (`member_id`),
+  KEY `idx_radar_views_visitor_id` (`visitor_id`),
+  KEY `ix_radar_share` (`share_id`,`opened_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `radar_readers` (
+  `link_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `opens` bigint NOT NULL DEFAULT 0,
+  `seconds` bigint NOT NULL DEFAULT 0,
+  `forwards` bigint NOT NULL DEFAULT 0,
+  `grade` varchar(8) NOT NULL DEFAULT '',
+  `graded_at` datetime(6) DEFAULT NULL,
+  `last_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`link_id`,`member_id`),
+  KEY `idx_radar_readers_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `runs` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `source` varchar(16) NOT NULL,

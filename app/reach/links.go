@@ -1,0 +1,82 @@
+package reach
+
+import (
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/radar"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// links writes the radar links of a message for each person; the zero value is a message that has none.
+type links struct{ text, page *radar.Filler }
+
+// links reads the links that the message names.
+func (s *Service) links(tx *gorm.DB, m *Message) (k links, err error) {
+	if s.o.Radar == nil {
+		return k, nil
+	}
+	if strings.Contains(m.Text, "{{") {
+		if k.text, err = s.o.Radar.FillerTx(tx, "message.text", m.Text); err != nil {
+			return k, err
+		}
+	}
+	if m.Subscribe != nil && strings.Contains(m.Subscribe.Page, "{{") {
+		k.page, err = s.o.Radar.FillerTx(tx, "message.subscribe.page", m.Subscribe.Page)
+	}
+	return k, err
+}
+
+// CheckTx is Validate, and refuses radar links that are not there, and with which a text grows too long.
+func (s *Service) CheckTx(tx *gorm.DB, m Message, own ...string) error {
+	if err := Validate(m, own...); err != nil {
+		return err
+	}
+	k, err := s.links(tx, &m)
+	if err == nil && len(k.text.Longest(m.Text)) > maxBytes {
+		err = errs.Field("message.text", "reach.long_text", "limit", maxChars)
+	}
+	return err
+}
+
+// delivered notes who got links with the calls that WeChat accepted.
+func (s *Service) delivered(tx *gorm.DB, l *lease, f *flight) error {
+	got := map[string][]int64{}
+	for _, i := range f.items {
+		if i.result.state == model.DeliveryAccepted {
+			got[i.channel] = append(got[i.channel], i.who)
+		}
+	}
+	for channel, who := range got {
+		ids := radar.Named(l.msg.Text)
+		if channel == Subscribe {
+			ids = radar.Named(l.msg.Subscribe.Page)
+		}
+		if len(ids) == 0 || s.o.Radar == nil {
+			continue
+		}
+		if err := s.o.Radar.DeliveredTx(tx, l.run.ID, ids, who, s.clock.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undelivered takes back the links of a delivery that WeChat accepted and then failed.
+func (s *Service) undelivered(tx *gorm.DB, runID, seq int64) error {
+	if s.o.Radar == nil {
+		return nil
+	}
+	var d model.Delivery
+	if err := tx.Take(&d, "run_id = ? AND seq = ?", runID, seq).Error; err != nil {
+		return err
+	}
+	m, err := member.Get(tx, d.MemberID)
+	if err != nil {
+		return err
+	}
+	return s.o.Radar.NotDeliveredTx(tx, runID, m.ID)
+}
