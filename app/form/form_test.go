@@ -584,6 +584,7 @@ func TestLeaf(t *testing.T) {
 	}{
 		{fmt.Sprintf(`{"leaf":"form","form_id":"%d"}`, v.ID), "填写了表单「冬季调研」", []uint32{uint32(alice), uint32(bob)}},
 		{option(skin, 0), "在表单「冬季调研」中选了「油皮」", []uint32{uint32(alice)}},
+		{fmt.Sprintf(`{"leaf":"form","option_id":"%d"}`, v.Questions[skin].Options[1].ID), "在表单「冬季调研」中选了「干皮」", []uint32{uint32(bob)}},
 		{option(skin, 2), "在表单「冬季调研」中选了「中性」", []uint32{}},
 		{option(wish, 1), "在表单「冬季调研」中选了「特殊活动」", []uint32{uint32(alice)}}, // whom it stands first with
 	} {
@@ -607,7 +608,7 @@ func TestLeaf(t *testing.T) {
 		require.Equal(t, c.says, says)
 	}
 	for bad, field := range map[string]string{
-		`{"leaf":"form"}`: "form_id", `{"leaf":"form","form_id":"999"}`: "form_id", `{"leaf":"form","form_id":"x"}`: "form_id",
+		`{"leaf":"form"}`: "form_id", `{"leaf":"form","form_id":"999"}`: "form_id", `{"leaf":"form","form_id":"x"}`: "form_id", `{"leaf":"form","option_id":"999"}`: "option_id",
 		fmt.Sprintf(`{"leaf":"form","form_id":"%d","option_id":"999"}`, v.ID): "option_id",
 	} {
 		tree, err := w.Conditions.Parse([]byte(bad))

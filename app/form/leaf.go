@@ -1,6 +1,7 @@
 package form
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,9 +18,9 @@ import (
 	"github.com/siyu-scrm/siyu/templates"
 )
 
-// leafArgs is {"form_id":"3"} or {"form_id":"3","option_id":"12"}.
+// leafArgs is {"form_id":"3"}, {"option_id":"12"} or both, where the option is the form's.
 type leafArgs struct {
-	FormID   string `json:"form_id"`
+	FormID   string `json:"form_id,omitempty"`
 	OptionID string `json:"option_id,omitempty"`
 }
 
@@ -28,12 +29,15 @@ func leafIDs(raw json.RawMessage) (form, option int64, err error) {
 	if err := condition.DecodeArgs(raw, &a); err != nil {
 		return 0, 0, err
 	}
-	if form, err = strconv.ParseInt(a.FormID, 10, 64); err != nil || form <= 0 {
-		return 0, 0, errs.Field("form_id", "condition.arg_required")
-	}
-	if a.OptionID != "" {
-		if option, err = strconv.ParseInt(a.OptionID, 10, 64); err != nil || option <= 0 {
-			return 0, 0, errs.Field("option_id", "condition.arg_required")
+	for _, arg := range []struct {
+		name, text string
+		into       *int64
+	}{{"form_id", a.FormID, &form}, {"option_id", a.OptionID, &option}} {
+		if arg.text == "" && (arg.name == "option_id" || a.OptionID != "") {
+			continue
+		}
+		if *arg.into, err = strconv.ParseInt(arg.text, 10, 64); err != nil || *arg.into <= 0 {
+			return 0, 0, errs.Field(arg.name, "condition.arg_required")
 		}
 	}
 	return form, option, nil
@@ -41,28 +45,35 @@ func leafIDs(raw json.RawMessage) (form, option int64, err error) {
 
 // answered are the answers to the form, where an option is named those that chose it; in a ranking it is chosen that stands first.
 func answered(tx *gorm.DB, form, option int64) *gorm.DB {
-	q := tx.Model(&model.FormAnswer{}).Where("form_answers.form_id = ?", form)
+	q := tx.Model(&model.FormAnswer{})
+	if form != 0 {
+		q = q.Where("form_answers.form_id = ?", form)
+	}
 	if option != 0 {
-		q = q.Joins("JOIN form_choices AS c ON c.answer_id = form_answers.id AND c.option_id = ? AND c.value = 1", option)
+		q = q.Joins("JOIN form_choices AS c ON c.answer_id = form_answers.id AND c.value = 1 AND c.option_id = ? "+
+			"AND c.question_id = (SELECT question_id FROM form_options WHERE id = ?)", option, option)
 	}
 	return q
 }
 
 // named finds the form and its option; errs.Field names what is not there.
 func named(tx *gorm.DB, form, option int64) (*View, *model.FormOption, error) {
-	v, err := get(tx, form)
-	if err != nil || option == 0 {
-		return v, nil, errs.AtField(err, "form_id")
-	}
-	for i := range v.Questions {
-		if o := v.Questions[i].option(option); o != nil {
-			return v, o, nil
+	if option != 0 {
+		var rows []model.FormOption
+		if err := tx.Where("id = ?", option).Limit(1).Find(&rows).Error; err != nil {
+			return nil, nil, fmt.Errorf("form: option: %w", err)
 		}
+		if len(rows) == 0 || form != 0 && rows[0].FormID != form {
+			return nil, nil, errs.Field("option_id", "form.option_unknown")
+		}
+		v, err := get(tx, rows[0].FormID)
+		return v, &rows[0], err
 	}
-	return nil, nil, errs.Field("option_id", "form.option_unknown")
+	v, err := get(tx, form)
+	return v, nil, errs.AtField(err, "form_id")
 }
 
-// Leaf is the leaf "form": the member answered the form, and in his newest answer chose the option.
+// Leaf is the leaf "form": the member answered the form, and in his newest answer chose the option. An option names its form.
 func Leaf() condition.Leaf {
 	return condition.Leaf{
 		Name: "form", ByActing: true,
@@ -103,7 +114,7 @@ func sentence(_ context.Context, tx *gorm.DB, lang string, raw json.RawMessage) 
 	v, o, err := named(tx, form, option)
 	switch {
 	case errs.CodeOf(err) == errs.Invalid: // what is not there holds for nobody
-		return templates.T(lang, "condition.form", map[string]any{"form": fmt.Sprint("#", form)}), nil
+		return templates.T(lang, "condition.form", map[string]any{"form": fmt.Sprint("#", cmp.Or(option, form))}), nil
 	case err != nil:
 		return "", err
 	case o == nil:

@@ -57,7 +57,7 @@ const leastFacts = 4
 
 // facts are the leaves that a form offers; without a request, for reading a form, their choices are empty.
 func (con *Console) facts(c *gin.Context) ([]fact, error) {
-	lists := struct{ tags, channels, tiers, accounts, events, audiences []choice }{[]choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}} // none: still a select
+	lists := struct{ tags, channels, tiers, accounts, events, audiences, forms, options []choice }{[]choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}} // none: still a select
 	if c != nil {
 		ctx := c.Request.Context()
 		groups, err := con.tagGroups(c)
@@ -90,6 +90,9 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 		if lists.audiences, err = con.audienceChoices(c); err != nil {
 			return nil, err
 		}
+		if lists.forms, lists.options, err = con.formChoices(c); err != nil {
+			return nil, err
+		}
 	}
 	words := func(names ...string) (out []choice) { // a choice without a request has no sentence: only its value counts
 		for _, n := range names {
@@ -110,6 +113,8 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 		{"did", "did", nil, []factArg{
 			{Name: "event", Choices: lists.events}, {Name: "op", Choices: numbers}, {Name: "count", whole: true}, {Name: "window", Optional: true, Place: "30d"},
 		}},
+		{"form", "form", nil, []factArg{{Name: "form_id", Choices: lists.forms}}},
+		{"form.option", "form", nil, []factArg{{Name: "option_id", Choices: lists.options}}},
 		{"tier.at_least", "tier", nil, []factArg{{Name: "at_least", Choices: lists.tiers}}},
 		{"tier.in", "tier", nil, []factArg{{Name: "in", Choices: lists.tiers, Many: true}}},
 		{"account", "account", nil, []factArg{

@@ -17,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/coupon"
+	"github.com/siyu-scrm/siyu/app/form"
 	"github.com/siyu-scrm/siyu/app/gift"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/mall"
@@ -61,6 +62,18 @@ func perks(w *apptest.World, id int64) map[string]url.Values {
 		_, err = w.Gifts.Save(ctx, gift.Input{Name: "回馈", Amount: 5, Condition: joined, Cron: cron, Enabled: true, Actor: "test", Confirm: &n})
 		require.NoError(w.T, err)
 	}
+	v, err := w.Forms.Save(ctx, form.View{
+		Form: model.Form{Title: "调研", OpensAt: w.Now(), ClosesAt: w.Now().AddDate(0, 0, 1), Enabled: true, Prize: model.PrizePoints, Points: 1},
+		Questions: []form.Question{
+			{FormQuestion: model.FormQuestion{Kind: model.QuestionRanking, Text: "福利?"}, Options: []model.FormOption{{Text: "旅游"}, {Text: "保险"}}},
+			{FormQuestion: model.FormQuestion{Kind: model.QuestionRating, Text: "满意?"}}, {FormQuestion: model.FormQuestion{Kind: model.QuestionText, Text: "还有?"}},
+		},
+	})
+	require.NoError(w.T, err)
+	_, err = w.Forms.Submit(ctx, id, v.ID, []form.Reply{
+		{QuestionID: v.Questions[0].ID, Options: []int64{v.Questions[0].Options[1].ID}}, {QuestionID: v.Questions[1].ID, Rating: 4}, {QuestionID: v.Questions[2].ID, Text: "很好"},
+	}, w.Now())
+	require.NoError(w.T, err)
 	w.Settle()
 	return map[string]url.Values{
 		"POST /console/coupons/:id":                {"name": {"x"}, "off_fen": {"20"}},
@@ -71,6 +84,7 @@ func perks(w *apptest.World, id int64) map[string]url.Values {
 		"POST /console/members/:id/tier":           {"reason": {"x"}},
 		"POST /console/members/:id/coupons/revoke": {"reason": {"x"}},
 		"POST /console/mall/:id":                   {"name": {"x"}, "code": {"x"}, "price": {"1"}},
+		"POST /console/forms/:id":                  {"title": {"x"}, "q.0.text": {"x"}, "q.0.option": {"a", "b"}},
 		"POST /console/gifts/:id":                  {"name": {"x"}, "amount": {"1"}, "confirm": {fmt.Sprint(n)}},
 	}
 }
