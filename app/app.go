@@ -205,6 +205,7 @@ func (a *App) register() {
 	a.Events.Follow(a.Tags.Follow)
 	a.Events.Follow(a.Webhooks.Follow)
 	a.Events.Follow(a.Menus.Follow)
+	a.Events.Follow(a.Reminders.Follow) // at last: its conditions see what the others did
 	followers := automation.Followers{Members: a.Members}
 	followers.Register(a.Events)
 

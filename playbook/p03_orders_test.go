@@ -111,11 +111,20 @@ func (p orderShop) play(t *testing.T) {
 	require.Equal(t, "PENDING", out.State)
 	require.Equal(t, "订单尚未同步,同步后自动到账", out.Message)
 	require.Equal(t, total, s.balance(j1))
+	s.do("POST", "/reminders", obj{"kind": "event", "event": "order.claimed", "name": "到账", "message": obj{
+		"channels": []string{"customer", "subscribe"}, "text": "[service] {{order_no}} +{{earned}}",
+		"subscribe": obj{"template_id": "TPL_ACTIVITY", "data": obj{"thing1": "[service] {{order_no}}", "thing2": "+{{earned}}", "time3": "2026-11-24 03:00"}},
+	}})
+	s.control("POST", "/users/"+j1.ID+"/accept", obj{"account": "mp", "template": "TPL_ACTIVITY", "times": 2}, nil)
 
 	set(27 * time.Hour) // #7
 	s.order(key, obj{"platform": "taobao", "order_no": "TB20261121007", "status": "paid", "amount_fen": p.waits, "paid_at": stamp(-2 * day)})
 	total += p.later
 	require.Equal(t, total, s.balance(j1))
+	s.advance("0s")
+	notices := s.inbox(j1, "subscribe")
+	require.Len(t, notices, 1, "of the claim that completed")
+	require.Contains(t, string(notices[0].Data), fmt.Sprint("+", p.later))
 
 	set(2*day + 15*time.Hour) // #8
 	back := obj{

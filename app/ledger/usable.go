@@ -11,6 +11,13 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
+// OfEventTx is what an event gave in an account, what is pending counted too.
+func (b *Book) OfEventTx(tx *gorm.DB, account string, eventID int64) (n int64, err error) {
+	err = tx.Model(&model.Entry{}).Where("event_id = ? AND account = ? AND kind = ?", eventID, account, model.EntryEarn).
+		Select("COALESCE(SUM(delta), 0)").Scan(&n).Error
+	return n, err
+}
+
 // Usable is what a member can use of an account now, and what of it ends by some instant.
 type Usable struct {
 	Available, Ending int64

@@ -23,8 +23,8 @@ func (s *Service) lapsing(ctx context.Context, r *model.Reminder, until model.Da
 }
 
 // lapsingNow: it is over for who has used them.
-func (s *Service) lapsingNow(_ context.Context, tx *gorm.DB, _ *model.Reminder, until model.Day, ids []int64) (map[int64]reach.Now, error) {
-	held, err := s.Coupons.EndingTx(tx, ids, s.Zone.End(until))
+func (s *Service) lapsingNow(_ context.Context, tx *gorm.DB, _ *model.Reminder, until string, ids []int64) (map[int64]reach.Now, error) {
+	held, err := s.Coupons.EndingTx(tx, ids, s.Zone.End(model.Day(until)))
 	if err != nil {
 		return nil, err
 	}

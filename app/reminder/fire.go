@@ -119,7 +119,7 @@ func (s *Service) recheck(ctx context.Context, tx *gorm.DB, run *model.Run, ids 
 	if err != nil {
 		return nil, err
 	}
-	return s.kinds[r.Kind].now(ctx, tx, r, model.Day(run.Slot), ids)
+	return s.kinds[r.Kind].now(ctx, tx, r, run.Slot, ids)
 }
 
 // today is the slot of what concerns the day of the firing.

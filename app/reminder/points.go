@@ -61,7 +61,7 @@ func (s *Service) rich(ctx context.Context, r *model.Reminder, _ model.Day) (*ro
 }
 
 // spendNow: it is over for who has spent it meanwhile.
-func (s *Service) spendNow(ctx context.Context, tx *gorm.DB, r *model.Reminder, _ model.Day, ids []int64) (map[int64]reach.Now, error) {
+func (s *Service) spendNow(ctx context.Context, tx *gorm.DB, r *model.Reminder, _ string, ids []int64) (map[int64]reach.Now, error) {
 	held, err := s.Book.UsableTx(tx, r.Account, ids, s.Clock.Now())
 	if err != nil {
 		return nil, err
@@ -139,8 +139,8 @@ func (s *Service) uncovered(r *model.Reminder) time.Time {
 }
 
 // endingNow: it is over for who holds nothing of it any more.
-func (s *Service) endingNow(_ context.Context, tx *gorm.DB, r *model.Reminder, until model.Day, ids []int64) (map[int64]reach.Now, error) {
-	held, err := s.Book.UsableTx(tx, r.Account, ids, s.Zone.End(until))
+func (s *Service) endingNow(_ context.Context, tx *gorm.DB, r *model.Reminder, until string, ids []int64) (map[int64]reach.Now, error) {
+	held, err := s.Book.UsableTx(tx, r.Account, ids, s.Zone.End(model.Day(until)))
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
-// Package reminder tells members by the clock what concerns them: a streak that is about to be lost, points that can be spent, points
-// or coupons that are about to expire. Whom and how much is asked when it fires, and again right before each message is sent.
+// Package reminder tells members what concerns them: by the clock a streak that is about to be lost, points that can be spent, points
+// or coupons that are about to expire; and what has just happened to them. Whom and how much is asked when it fires, and again right before each message is sent.
 package reminder
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -48,7 +49,14 @@ type Deps struct {
 type Service struct {
 	Deps
 	kinds map[string]kind
+
+	mu     sync.Mutex            // guards what follows
+	loaded int64                 // revision of heard
+	heard  map[string][]listener // of events, by kind
 }
+
+// revision counts the changes of reminders.
+const revision = "reminders"
 
 // kind is what a sort of reminders knows.
 type kind struct {
@@ -59,7 +67,7 @@ type kind struct {
 	slot      func(r *model.Reminder, at time.Time) model.Day
 	members   func(ctx context.Context, r *model.Reminder, slot model.Day) (*roaring.Bitmap, error)
 	// now is asked about people who are locked.
-	now func(ctx context.Context, tx *gorm.DB, r *model.Reminder, slot model.Day, ids []int64) (map[int64]reach.Now, error)
+	now func(ctx context.Context, tx *gorm.DB, r *model.Reminder, slot string, ids []int64) (map[int64]reach.Now, error)
 }
 
 // New returns the service, and has reach ask it about everybody right before he is sent to.
@@ -79,13 +87,16 @@ func New(d Deps) *Service {
 		model.ReminderCoupon: {
 			model.ClassService, chat, []string{"coupon", "coupons", "ends_on"}, s.checkCoupon, s.ahead, s.lapsing, s.lapsingNow,
 		},
+		model.ReminderEvent: {
+			model.ClassService, chat, []string{"earned", "tier", "name", "order_no"}, s.checkEvent, nil, nil, s.eventNow, // it has no clock
+		},
 	}
 	d.Reach.Recheck(Source, s.recheck)
 	return s
 }
 
 // Kinds are the sorts of reminders.
-var Kinds = []string{model.ReminderStreak, model.ReminderSpend, model.ReminderExpiring, model.ReminderCoupon}
+var Kinds = []string{model.ReminderStreak, model.ReminderSpend, model.ReminderExpiring, model.ReminderCoupon, model.ReminderEvent}
 
 // Variables are those that only reminders of the kind know.
 func (s *Service) Variables(kind string) []string { return s.kinds[kind].variables }
@@ -152,13 +163,13 @@ func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, r model.Reminder, m r
 		return r, err
 	}
 	r.Message, r.NextAt = model.ToJSON(m), nil
-	if r.Enabled {
+	if r.Enabled && !next.IsZero() {
 		r.NextAt = &next
 	}
 	if err := tx.Save(&r).Error; err != nil {
 		return r, fmt.Errorf("reminder: save: %w", err)
 	}
-	return r, nil
+	return r, db.Bump(tx, revision)
 }
 
 func room(tx *gorm.DB) error {
@@ -172,7 +183,7 @@ func room(tx *gorm.DB) error {
 	return nil
 }
 
-// check refuses what can never be meant; it returns the first firing.
+// check refuses what can never be meant; it returns the first firing, none of what waits for an event.
 func (s *Service) check(ctx context.Context, tx *gorm.DB, r *model.Reminder, m *reach.Message) (next time.Time, err error) {
 	r.Name, r.Cron = strings.TrimSpace(r.Name), strings.TrimSpace(r.Cron)
 	k, ok := s.kinds[r.Kind]
@@ -182,9 +193,11 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, r *model.Reminder, m *
 	if r.Name == "" || utf8.RuneCountInString(r.Name) > maxName {
 		return next, errs.Field("name", "reminder.name", "limit", maxName)
 	}
-	_, next, err = clock.CheckCron(r.Cron, s.Zone, s.Clock.Now())
-	if err != nil {
-		return next, err
+	if r.Kind != model.ReminderEvent {
+		r.Event = ""
+		if _, next, err = clock.CheckCron(r.Cron, s.Zone, s.Clock.Now()); err != nil {
+			return next, err
+		}
 	}
 	if k.class == model.ClassMarketing && s.Reach.Quiet(next) {
 		return next, errs.Field("cron", "reminder.quiet")
@@ -230,7 +243,7 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 		if err != nil {
 			return model.Reminder{}, err
 		}
-		return *r, tx.Delete(&model.Reminder{}, id).Error
+		return *r, errors.Join(tx.Delete(&model.Reminder{}, id).Error, db.Bump(tx, revision))
 	})
 	return err
 }

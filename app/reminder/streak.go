@@ -43,12 +43,12 @@ WHERE a.template_id = ? AND a.accepted_count > 0 AND NOT EXISTS (SELECT 1 FROM c
 }
 
 // streakNow: it is over for who has checked in, and for all once the day is.
-func (s *Service) streakNow(_ context.Context, tx *gorm.DB, _ *model.Reminder, day model.Day, ids []int64) (map[int64]reach.Now, error) {
+func (s *Service) streakNow(_ context.Context, tx *gorm.DB, _ *model.Reminder, day string, ids []int64) (map[int64]reach.Now, error) {
 	var done []int64
 	if err := tx.Model(&model.Checkin{}).Where("member_id IN ? AND day = ?", ids, day).Pluck("member_id", &done).Error; err != nil {
 		return nil, fmt.Errorf("reminder: who has checked in: %w", err)
 	}
-	if s.Zone.DayOf(s.Clock.Now()) != day {
+	if s.Zone.DayOf(s.Clock.Now()) != model.Day(day) {
 		done = ids
 	}
 	out := map[int64]reach.Now{}

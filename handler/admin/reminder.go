@@ -14,24 +14,25 @@ import (
 
 // ReminderBody is a reminder as an operator writes it.
 type ReminderBody struct {
-	Kind      string        `json:"kind,omitempty" enum:"streak,spend,expiring,coupon," example:"spend" doc:"Required for a new one; it stays. streak: a streak of check-ins is about to be lost; spend: there are points to spend; expiring: points are about to expire; coupon: a coupon is"`
+	Kind      string        `json:"kind,omitempty" enum:"streak,spend,expiring,coupon,event," example:"spend" doc:"Required for a new one; it stays. streak: a streak of check-ins is about to be lost; spend: there are points to spend; expiring: points are about to expire; coupon: a coupon is; event: something has just happened"`
 	Name      string        `json:"name" minLength:"1" maxLength:"64" example:"每月25日积分提醒"`
 	Enabled   *bool         `json:"enabled,omitempty" doc:"true if absent"`
-	Cron      string        `json:"cron" maxLength:"64" example:"0 10 25 * *" doc:"minute hour day month weekday, in the programme's zone"`
+	Cron      string        `json:"cron,omitempty" maxLength:"64" example:"0 10 25 * *" doc:"minute hour day month weekday, in the programme's zone. Required but for event"`
+	Event     string        `json:"event,omitempty" maxLength:"64" example:"tier.upgraded" doc:"event: its kind, one of GET /admin/v1/condition/leaves' events, or behavior.<action>. Who did it is told once; not of what comes more than a week late"`
 	Days      int           `json:"days,omitempty" minimum:"0" maximum:"365" doc:"streak: of at least so many days up to yesterday; expiring, coupon: so many days before the last day"`
 	Account   string        `json:"account,omitempty" maxLength:"32" example:"points" doc:"spend and expiring: points if absent"`
 	AtLeast   int64         `json:"at_least,omitempty" minimum:"0" example:"100" doc:"spend: who holds so much"`
-	Condition Condition     `json:"condition,omitempty" doc:"spend: whom besides; everybody if absent"`
-	Message   reach.Message `json:"message" doc:"Besides the variables of every message, spend knows balance, deduct (yuan at the till) and gifts (how many things the member could have), expiring knows balance, expiring and ends_on (its last day), coupon knows coupon (its name), coupons (how many) and ends_on, all as they are when the message is sent. A reminder of a streak goes as a subscribe message, the others as customer or subscribe messages."`
+	Condition Condition     `json:"condition,omitempty" doc:"spend, event: whom besides; everybody if absent. That of event may ask about the event"`
+	Message   reach.Message `json:"message" doc:"Besides the variables of every message, spend knows balance, deduct (yuan at the till) and gifts (how many things the member could have), expiring knows balance, expiring and ends_on (its last day), coupon knows coupon (its name), coupons (how many) and ends_on, event knows earned (points by the event), tier, name (of the coupon or gift) and order_no, all as they are when the message is sent. A reminder of a streak goes as a subscribe message, the others as customer or subscribe messages."`
 }
 
-// Reminder goes by the clock to whom it concerns.
+// Reminder goes to whom it concerns, by the clock or when something happens.
 type Reminder struct {
 	ID web.ID `json:"id"`
 	ReminderBody
 	Message   json.RawMessage `json:"message"`
 	Class     string          `json:"class" enum:"marketing,service" doc:"marketing obeys opt-out, the daily cap and quiet hours"`
-	NextAt    *web.Time       `json:"next_at" doc:"When it goes next; null: it is off"`
+	NextAt    *web.Time       `json:"next_at" doc:"When it goes next; null: it is off, or waits for an event"`
 	CreatedAt web.Time        `json:"created_at"`
 	UpdatedAt web.Time        `json:"updated_at"`
 }
@@ -48,7 +49,7 @@ func (h *handler) reminderView(r model.Reminder) Reminder {
 		ID: web.IDOf(r.ID), Message: raw(r.Message), Class: h.Reminders.Class(r.Kind), NextAt: web.AtPtr(r.NextAt),
 		CreatedAt: web.At(r.CreatedAt), UpdatedAt: web.At(r.UpdatedAt),
 		ReminderBody: ReminderBody{
-			Kind: r.Kind, Name: r.Name, Enabled: &r.Enabled, Cron: r.Cron, Days: r.Days, Account: r.Account, AtLeast: r.AtLeast, Condition: Condition(r.Condition),
+			Kind: r.Kind, Name: r.Name, Enabled: &r.Enabled, Cron: r.Cron, Event: r.Event, Days: r.Days, Account: r.Account, AtLeast: r.AtLeast, Condition: Condition(r.Condition),
 		},
 	}
 }
@@ -102,7 +103,7 @@ func (h *handler) saveReminder(ctx context.Context, action string, id int64, bef
 	}
 	ctx = audited(ctx, h, action, before, func(r model.Reminder) (string, any) { return object("reminder", r.ID), h.reminderView(r) })
 	r, err := h.Reminders.Save(ctx, model.Reminder{
-		ID: id, Kind: b.Kind, Name: b.Name, Enabled: on(b.Enabled), Cron: b.Cron, Days: b.Days, Account: b.Account, AtLeast: b.AtLeast, Condition: model.ToJSON(t),
+		ID: id, Kind: b.Kind, Name: b.Name, Enabled: on(b.Enabled), Cron: b.Cron, Event: b.Event, Days: b.Days, Account: b.Account, AtLeast: b.AtLeast, Condition: model.ToJSON(t),
 	}, b.Message)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -17,13 +18,22 @@ import (
 
 type remindersView struct {
 	Frame
-	Rows []model.Reminder
+	Rows []reminderLine
 }
 
-func (con *Console) reminders(c *gin.Context) (err error) {
+type reminderLine struct {
+	model.Reminder
+	After string // name of the event
+}
+
+func (con *Console) reminders(c *gin.Context) error {
 	v := remindersView{Frame: con.frame(c, "reminders")}
-	if v.Rows, err = con.app.Reminders.List(c.Request.Context()); err != nil {
+	rows, err := con.app.Reminders.List(c.Request.Context())
+	if err != nil {
 		return err
+	}
+	for _, r := range rows {
+		v.Rows = append(v.Rows, reminderLine{r, event.KindName(web.Lang(c.Request.Context()), r.Event)})
 	}
 	web.Page(c, http.StatusOK, "console/reminders", v)
 	return nil
@@ -36,6 +46,7 @@ type reminderView struct {
 	Kinds     []string
 	Variables map[string]string // of a kind, as an operator types them
 	Accounts  []choice
+	Events    []choice // kinds
 	Audiences []choice
 	Tags      []tagGroup
 	Leaves    []string
@@ -48,7 +59,7 @@ func (con *Console) reminder(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	values := url.Values{"enabled": {"on"}, "kind": {model.ReminderSpend}, "streak.days": {"3"}, "spend.at_least": {"100"}, "expiring.days": {"7"}, "coupon.days": {"3"}, "cron": {"0 10 25 * *"}, "shape": {shapeTags}, "match": {"all"}}
+	values := url.Values{"enabled": {"on"}, "kind": {model.ReminderSpend}, "streak.days": {"3"}, "spend.at_least": {"100"}, "expiring.days": {"7"}, "coupon.days": {"3"}, "streak.cron": {"0 20 * * *"}, "spend.cron": {"0 10 25 * *"}, "expiring.cron": {"0 10 * * *"}, "coupon.cron": {"0 10 * * *"}, "event.event": {model.EventTierUp}, "shape": {shapeTags}, "match": {"all"}}
 	if id != 0 {
 		r, err := con.app.Reminders.Get(c.Request.Context(), id)
 		if err != nil {
@@ -66,7 +77,9 @@ func writeReminder(r *model.Reminder) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := url.Values{"kind": {r.Kind}, "name": {r.Name}, "cron": {r.Cron}}
+	v := url.Values{"kind": {r.Kind}, "name": {r.Name}}
+	v.Set(r.Kind+".cron", r.Cron)
+	v.Set(r.Kind+".event", r.Event)
 	v.Set(r.Kind+".days", strconv.Itoa(r.Days))
 	v.Set(r.Kind+".account", r.Account)
 	v.Set(r.Kind+".at_least", strconv.FormatInt(r.AtLeast, 10))
@@ -80,7 +93,7 @@ func writeReminder(r *model.Reminder) (url.Values, error) {
 
 func (con *Console) showReminder(c *gin.Context, status int, id int64, f *Form) (err error) {
 	v := reminderView{
-		Frame: con.frame(c, "reminder"), ID: id, Form: f, Kinds: reminder.Kinds, Variables: map[string]string{}, Leaves: con.app.Conditions.Names(),
+		Frame: con.frame(c, "reminder"), ID: id, Form: f, Events: con.eventChoices(c), Kinds: reminder.Kinds, Variables: map[string]string{}, Leaves: con.app.Conditions.Names(),
 		Channels: []string{reach.Customer, reach.Subscribe}, Ranks: []int{0, 1},
 	}
 	for _, k := range v.Kinds {
@@ -104,14 +117,16 @@ func (con *Console) showReminder(c *gin.Context, status int, id int64, f *Form) 
 
 // readReminder reads what the kind uses; the other controls are hidden.
 func (con *Console) readReminder(f *Form, id int64) (r model.Reminder, m reach.Message, err error) {
-	r = model.Reminder{ID: id, Kind: f.Get("kind"), Name: f.Get("name"), Enabled: f.On("enabled"), Cron: f.Get("cron")}
-	r.Account = f.Get(r.Kind + ".account")
-	for _, field := range []string{"days", "account", "at_least"} {
+	r = model.Reminder{ID: id, Kind: f.Get("kind"), Name: f.Get("name"), Enabled: f.On("enabled")}
+	r.Cron, r.Event, r.Account = f.Get(r.Kind+".cron"), f.Get(r.Kind+".event"), f.Get(r.Kind+".account")
+	for _, field := range []string{"cron", "event", "days", "account", "at_least"} {
 		f.from(field, r.Kind+"."+field)
 	}
-	if r.Kind == model.ReminderSpend {
+	switch r.Kind {
+	case model.ReminderSpend:
 		r.AtLeast, err = f.Number("spend.at_least")
-	} else {
+	case model.ReminderEvent:
+	default:
 		var n int64
 		n, err = f.Number(r.Kind + ".days")
 		r.Days = int(min(max(n, 0), 1<<20))

@@ -737,6 +737,7 @@ CREATE TABLE IF NOT EXISTS `reminders` (
   `days` bigint NOT NULL,
   `account` varchar(32) NOT NULL,
   `at_least` bigint NOT NULL,
+  `event` varchar(64) NOT NULL DEFAULT '',
   `condition` text NOT NULL,
   `message` text NOT NULL,
   `next_at` datetime(6) DEFAULT NULL,

@@ -131,7 +131,7 @@ CREATE INDEX `ix_visit` ON `channel_visits`(`channel_id`,`kind`);
 CREATE TABLE `checkins` (`id` integer PRIMARY KEY AUTOINCREMENT,`member_id` integer NOT NULL,`day` text NOT NULL,`streak` integer NOT NULL,`at` datetime NOT NULL,`via` text NOT NULL);
 CREATE UNIQUE INDEX `uq_checkin` ON `checkins`(`member_id`,`day`);
 CREATE TABLE `checkin_settings` (`id` integer,`makeup_limit` integer NOT NULL,`makeup_reach` integer NOT NULL,`makeup_price` integer NOT NULL,`updated_at` datetime NOT NULL,PRIMARY KEY (`id`));
-CREATE TABLE `reminders` (`id` integer PRIMARY KEY AUTOINCREMENT,`kind` text NOT NULL,`name` text NOT NULL,`enabled` numeric NOT NULL,`cron` text NOT NULL,`days` integer NOT NULL,`account` text NOT NULL,`at_least` integer NOT NULL,`condition` text NOT NULL,`message` text NOT NULL,`next_at` datetime,`covered` text NOT NULL,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
+CREATE TABLE `reminders` (`id` integer PRIMARY KEY AUTOINCREMENT,`kind` text NOT NULL,`name` text NOT NULL,`enabled` numeric NOT NULL,`cron` text NOT NULL,`days` integer NOT NULL,`account` text NOT NULL,`at_least` integer NOT NULL,`event` text NOT NULL DEFAULT "",`condition` text NOT NULL,`message` text NOT NULL,`next_at` datetime,`covered` text NOT NULL,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
 CREATE INDEX `idx_reminders_next_at` ON `reminders`(`next_at`);
 CREATE TABLE `gifts` (`id` integer PRIMARY KEY AUTOINCREMENT,`name` text NOT NULL,`account` text NOT NULL,`amount` integer NOT NULL,`memo` text NOT NULL,`condition` text NOT NULL,`cron` text NOT NULL,`enabled` numeric NOT NULL,`actor` text NOT NULL,`next_at` datetime,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL);
 CREATE INDEX `idx_gifts_next_at` ON `gifts`(`next_at`);
