@@ -616,6 +616,19 @@ func TestLeaf(t *testing.T) {
 		require.Equal(t, "condition."+field, refused(t, errs.Invalid, w.Conditions.Check(t.Context(), w.DB.Reader(t.Context()), tree))["field"], bad)
 	}
 	w.Indexed()
+
+	// What stands in memory follows an answer and a change that set no tag.
+	lemon, mint := v.Questions[likes].Options[1].ID, v.Questions[likes].Options[2].ID
+	count := func(option int64) int64 {
+		n, err := w.Audience.Count(t.Context(), condition.Is("form", map[string]any{"option_id": fmt.Sprint(option)}))
+		require.NoError(t, err)
+		return n
+	}
+	submit(w, carol, v, reply(v, skin, 2), reply(v, likes, 1))
+	require.Equal(t, []int64{1, 0}, []int64{count(lemon), count(mint)})
+	submit(w, carol, v, reply(v, skin, 2), reply(v, likes, 2))
+	require.Equal(t, []int64{0, 1}, []int64{count(lemon), count(mint)})
+	w.Indexed()
 }
 
 func TestSave(t *testing.T) {
