@@ -103,7 +103,6 @@ func last(s string) string {
 
 func (p ballot) play(t *testing.T) {
 	s := open(t, strings.Split(p.opens, " ")[0]+" 08:00:00")
-	s.rule("survey", "form.submitted", obj{"grants": []obj{gives("points", p.survey)}})
 	s.tiers(nil, obj{"name": "一星", "threshold": 0}, obj{"name": "二星", "threshold": 100})
 	invited := s.tag("偏好", "受邀")
 	whom := obj{"leaf": "tag", "tag_id": invited}
@@ -127,6 +126,13 @@ func (p ballot) play(t *testing.T) {
 		"title": "您想要的福利", "opens_at": at(p.opens).Format(time.RFC3339), "closes_at": at(p.closes).Format(time.RFC3339), "condition": whom,
 		"editable": true, "show_results": true, "prize": "points", "points": p.prize, "stock": p.stock,
 		"questions": []obj{{"kind": "ranking", "text": "最想要哪项?", "required": true, "options": options}, {"kind": "text", "text": "还想要什么?"}},
+	})
+
+	s.rule("survey", "form.submitted", obj{
+		"condition": obj{"leaf": "event.field", "field": "form_id", "op": "eq", "value": id}, "grants": []obj{gives("points", p.survey)},
+	})
+	s.create("/forms", obj{ // which that rule does not reward
+		"title": "别的", "opens_at": at(p.opens).Format(time.RFC3339), "closes_at": at(p.closes).Format(time.RFC3339), "questions": []obj{{"kind": "rating", "text": "满意吗?"}},
 	})
 
 	// It is sent to the tag audience.

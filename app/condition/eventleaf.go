@@ -14,6 +14,9 @@ import (
 	"github.com/siyu-scrm/siyu/templates"
 )
 
+// fieldLeaf is the name of the leaf that asks about a field of the event.
+const fieldLeaf = "event.field"
+
 // TextField is the field of a model.EventMessage's Data that holds the text the person wrote.
 const TextField = "content"
 
@@ -171,7 +174,7 @@ func readField(raw json.RawMessage) (a fieldArgs, err error) {
 func eventField() Leaf {
 	args := Remember(readField)
 	return Leaf{
-		Name:        "event.field",
+		Name:        fieldLeaf,
 		EventScoped: true,
 		Check: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) error {
 			var a fieldArgs

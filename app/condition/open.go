@@ -7,7 +7,8 @@ import (
 )
 
 // Open reports whether the tree can hold for the member once he does something: it is false only where facts that no act of his
-// changes say so. Leaves that need an event, and those ByActing, are taken for unknown.
+// changes say so. Leaves that need an event, and those ByActing, are taken for unknown; but for fields of the event that the subject
+// has, if he has one: what is known of an act before it is done.
 func (r *Registry) Open(ctx context.Context, tx *gorm.DB, s *Subject, t Tree) (bool, error) {
 	if s.Cache == nil {
 		s.Cache = map[string]any{}
@@ -57,7 +58,7 @@ func (e evaluation) openList(kids []Tree, decisive answer) (answer, error) {
 
 func (e evaluation) openLeaf(t Tree) (answer, error) {
 	l, err := e.r.leaf(t.Leaf)
-	if err != nil || l.EventScoped || l.ByActing {
+	if err != nil || l.ByActing || l.EventScoped && !e.told(t) {
 		return unknown, err
 	}
 	tr, err := e.leaf(t)
@@ -65,4 +66,14 @@ func (e evaluation) openLeaf(t Tree) (answer, error) {
 		return yes, nil
 	}
 	return no, err
+}
+
+// told reports whether the leaf asks about a field that the event at hand has.
+func (e evaluation) told(t Tree) bool {
+	if e.s.Event == nil || t.Leaf != fieldLeaf {
+		return false
+	}
+	a, err := readField(t.Args)
+	_, has := e.s.Data()[a.Field]
+	return err == nil && has
 }

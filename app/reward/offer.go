@@ -19,6 +19,8 @@ type Offer struct {
 	Grants        []Spec // but tags, which are the operator's own business, and multipliers
 	Caps          []Room
 	Until         *time.Time
+
+	condition condition.Tree
 }
 
 // Room is a cap with what the member has used of it in the period.
@@ -45,7 +47,7 @@ func (s *Service) Offers(ctx context.Context, tx *gorm.DB, memberID int64, at ti
 		if v == nil || !v.Enabled || !inWindow(&v.def, at) {
 			continue
 		}
-		o := Offer{RuleID: r.id, Name: r.name, Trigger: v.Trigger, Until: v.def.Until}
+		o := Offer{RuleID: r.id, Name: r.name, Trigger: v.Trigger, Until: v.def.Until, condition: v.def.Condition}
 		o.Grants = slices.DeleteFunc(slices.Clone(v.def.Grants), func(g Spec) bool { return g.thing() || g.Kind == Multiply })
 		if len(o.Grants) == 0 {
 			continue
@@ -65,6 +67,12 @@ func (s *Service) Offers(ctx context.Context, tx *gorm.DB, memberID int64, at ti
 		offers = append(offers, o)
 	}
 	return offers, s.fillRooms(tx, memberID, at, offers)
+}
+
+// For reports whether the offer can give something for an act of which so much is known beforehand: data are fields of its event.
+func (s *Service) For(ctx context.Context, tx *gorm.DB, memberID int64, o *Offer, data map[string]any, at time.Time) (bool, error) {
+	ev := &model.Event{MemberID: memberID, Kind: o.Trigger, OccurredAt: at, Data: model.ToJSON(data)}
+	return s.conditions.Open(ctx, tx, &condition.Subject{MemberID: memberID, At: at, Event: ev, Cache: map[string]any{}}, o.condition)
 }
 
 // fillRooms reads what the member used of the caps, in one statement.

@@ -65,10 +65,13 @@ type facts struct {
 	checkedIn bool
 	streak    int
 	filled    map[string]bool // kinds of profile events
-	quizzes   int64           // open and still to be answered by him
-	answered  bool            // one of those that are open
-	forms     int64           // likewise
-	submitted bool
+	asked     map[int64]asked // by rule: the quizzes or forms that are open and that it rewards
+}
+
+// asked is how many there are.
+type asked struct {
+	left int64 // still to be answered by him
+	done bool  // he has answered one
 }
 
 // List is every way to earn that is open to the member now, in the operator's order.
@@ -143,31 +146,61 @@ func (s *Service) facts(ctx context.Context, tx *gorm.DB, memberID int64, offers
 			return nil, err
 		}
 	}
-	if uses(model.EventQuiz) {
-		open, err := s.quizzes.Open(ctx, memberID)
-		if err != nil {
-			return nil, err
+	f.asked, err = s.asked(ctx, tx, memberID, offers)
+	return f, err
+}
+
+// question is a quiz or a form that is open.
+type question struct {
+	field, id   string // of the event of its answer
+	left, given bool
+}
+
+// asked counts, for each rule on answers, what it would reward.
+func (s *Service) asked(ctx context.Context, tx *gorm.DB, memberID int64, offers []reward.Offer) (map[int64]asked, error) {
+	open, by := map[string][]question{}, map[int64]asked{}
+	for i := range offers {
+		o := &offers[i]
+		if o.Trigger != model.EventQuiz && o.Trigger != model.EventForm {
+			continue
 		}
-		for _, q := range open {
-			f.answered = f.answered || q.Answered != nil
-			if q.TriesLeft > 0 {
-				f.quizzes++
+		if _, known := open[o.Trigger]; !known {
+			list, err := s.questions(ctx, memberID, o.Trigger)
+			if err != nil {
+				return nil, err
+			}
+			open[o.Trigger] = list
+		}
+		var n asked
+		for _, q := range open[o.Trigger] {
+			if pays, err := s.rewards.For(ctx, tx, memberID, o, map[string]any{q.field: q.id}, s.clock.Now()); err != nil {
+				return nil, err
+			} else if !pays {
+				continue
+			}
+			if n.done = n.done || q.given; q.left {
+				n.left++
 			}
 		}
+		by[o.RuleID] = n
 	}
-	if uses(model.EventForm) {
+	return by, nil
+}
+
+// questions are the quizzes, or the forms, that are open to the member.
+func (s *Service) questions(ctx context.Context, memberID int64, kind string) (out []question, err error) {
+	if kind == model.EventForm {
 		open, err := s.forms.Open(ctx, memberID)
-		if err != nil {
-			return nil, err
-		}
 		for _, m := range open {
-			f.submitted = f.submitted || m.Answer != nil
-			if m.Answer == nil {
-				f.forms++
-			}
+			out = append(out, question{"form_id", fmt.Sprint(m.ID), m.Answer == nil, m.Answer != nil})
 		}
+		return out, err
 	}
-	return f, nil
+	open, err := s.quizzes.Open(ctx, memberID)
+	for _, q := range open {
+		out = append(out, question{"quiz_id", fmt.Sprint(q.ID), q.TriesLeft > 0, q.Answered != nil})
+	}
+	return out, err
 }
 
 // item is an entry as the member sees it; o is its rule, if it has one.
@@ -258,14 +291,10 @@ func (i *Item) natural(trigger string, f *facts) {
 	case model.EventCheckin:
 		i.limit(once(f.checkedIn))
 		i.repeats(Daily)
-	case model.EventQuiz:
-		i.limit(f.quizzes)
-		if f.quizzes == 0 && !f.answered {
-			i.State = Waiting
-		}
-	case model.EventForm:
-		i.limit(f.forms)
-		if f.forms == 0 && !f.submitted {
+	case model.EventQuiz, model.EventForm:
+		n := f.asked[i.RuleID]
+		i.limit(n.left)
+		if n.left == 0 && !n.done {
 			i.State = Waiting
 		}
 	}

@@ -33,7 +33,7 @@ func (Condition) Schema(huma.Registry) *huma.Schema {
 		Type: huma.TypeObject, AdditionalProperties: true,
 		Description: `{"all":[…]}, {"any":[…]}, {"not":{…}} or a leaf: {"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}, ` +
 			`{"leaf":"tag","tag_id":"1"}, {"leaf":"member","field":"joined","value":true}, {"leaf":"event.text","contains_any":["…"],"excludes":["…"]}, ` +
-			`{"leaf":"event.field","field":"correct","op":"eq","value":true}, {"leaf":"random","percent":10,"salt":"a"}. {} is everybody.`,
+			`{"leaf":"event.field","field":"correct","op":"eq","value":true}, {"leaf":"form","form_id":"1"}, {"leaf":"form","option_id":"12"}, {"leaf":"random","percent":10,"salt":"a"}. {} is everybody.`,
 		Examples: []any{map[string]any{"leaf": "member", "field": "joined", "value": true}},
 	}
 	s.PrecomputeMessages()
