@@ -16,12 +16,36 @@ import (
 	"github.com/siyu-scrm/siyu/templates"
 )
 
-// didArgs is "did <event> ≥15 times in 30d".
+// didArgs is "did <event> ≥15 times in 30d"; with Field only events are counted in whose Data it is Value, such as kind of radar.viewed.
 type didArgs struct {
 	Event  string       `json:"event"`
 	Op     condition.Op `json:"op"`
 	Count  int          `json:"count"`
 	Window string       `json:"window"` // "30d", rolling and exact; "" = ever
+
+	Field string          `json:"field"`
+	Value json.RawMessage `json:"value"`
+}
+
+// counts reports whether an event with the data is one of those that are counted.
+func (a didArgs) counts(data []byte) bool {
+	if a.Field == "" {
+		return true
+	}
+	values, _, ok := condition.Scalars(a.Value)
+	return ok && condition.Matches(condition.DataFields(data)[a.Field], condition.Eq, values)
+}
+
+// roughly restricts a query to events that may be counted, where the database can tell by the text of the value.
+func (a didArgs) roughly(q *gorm.DB) *gorm.DB {
+	var text string
+	if a.Field == "" || json.Unmarshal(a.Value, &text) != nil || json.Valid([]byte(text)) {
+		return q // a number is written in several ways
+	}
+	if quoted := string(model.ToJSON(text)); !strings.ContainsAny(quoted, `\%_`) {
+		q = q.Where("data LIKE ?", "%"+quoted+"%")
+	}
+	return q
 }
 
 func (a didArgs) check() (time.Duration, error) {
@@ -34,6 +58,9 @@ func (a didArgs) check() (time.Duration, error) {
 	}
 	if !Known(a.Event) {
 		return 0, errs.Field("event", "event.unknown_kind", "kind", a.Event)
+	}
+	if values, list, ok := condition.Scalars(a.Value); a.Field == "" && len(a.Value) > 0 || a.Field != "" && (!ok || list || len(values) != 1) {
+		return 0, errs.Field("value", "event.did_value")
 	}
 	if a.Count < 0 || a.Count > 10_000 {
 		return 0, errs.Field("count", "event.count", "limit", 10_000)
@@ -101,10 +128,21 @@ func didEval(_ context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawM
 		q = q.Where("occurred_at > ?", s.At.Add(-window))
 	}
 	var times []time.Time
-	if err := q.Order("occurred_at DESC").Pluck("occurred_at", &times).Error; err != nil {
+	if a.Field == "" {
+		err = q.Order("occurred_at DESC").Pluck("occurred_at", &times).Error
+	} else {
+		var rows []model.Event
+		err = a.roughly(q).Select("occurred_at", "data").Order("occurred_at DESC").Find(&rows).Error
+		for _, row := range rows {
+			if a.counts(row.Data) {
+				times = append(times, row.OccurredAt)
+			}
+		}
+	}
+	if err != nil {
 		return condition.Verdict{}, fmt.Errorf("event: did: %w", err)
 	}
-	if ev := s.Event; ev != nil && ev.ID == 0 && ev.Kind == a.Event { // of a forecast: it is counted as it would be
+	if ev := s.Event; ev != nil && ev.ID == 0 && ev.Kind == a.Event && a.counts(ev.Data) { // of a forecast: it is counted as it would be
 		times = append(times, ev.OccurredAt)
 	}
 	return condition.CountWindow(times, a.Op, a.Count, window, s.At), nil
@@ -119,11 +157,14 @@ func didMembers(_ context.Context, tx *gorm.DB, at time.Time, universe *roaring.
 	if err != nil {
 		return nil, err
 	}
-	q := tx.Model(&model.Event{}).Select("member_id, COUNT(*)").Where("kind = ? AND occurred_at <= ?", a.Event, at)
+	q := a.roughly(tx.Model(&model.Event{}).Where("kind = ? AND occurred_at <= ?", a.Event, at))
 	if window > 0 {
 		q = q.Where("occurred_at > ?", at.Add(-window))
 	}
-	rows, err := q.Group("member_id").Rows()
+	if a.Field != "" {
+		return a.found(q, universe)
+	}
+	rows, err := q.Select("member_id, COUNT(*)").Group("member_id").Rows()
 	if err != nil {
 		return nil, fmt.Errorf("event: did: %w", err)
 	}
@@ -148,6 +189,38 @@ func didMembers(_ context.Context, tx *gorm.DB, at time.Time, universe *roaring.
 	return out, rows.Err()
 }
 
+// found is didMembers where the data of each event have to be looked at.
+func (a didArgs) found(q *gorm.DB, universe *roaring.Bitmap) (*roaring.Bitmap, error) {
+	rows, err := q.Select("member_id, data").Rows()
+	if err != nil {
+		return nil, fmt.Errorf("event: did: %w", err)
+	}
+	defer rows.Close()
+	sums := map[uint32]int64{}
+	for rows.Next() {
+		var id uint32
+		var data model.JSON
+		if err := rows.Scan(&id, &data); err != nil {
+			return nil, fmt.Errorf("event: did: %w", err)
+		}
+		if a.counts(data) {
+			sums[id]++
+		}
+	}
+	out := roaring.New()
+	if a.Op.Holds(0, int64(a.Count)) {
+		out.Or(universe)
+	}
+	for id, n := range sums {
+		if a.Op.Holds(n, int64(a.Count)) {
+			out.Add(id)
+		} else {
+			out.Remove(id)
+		}
+	}
+	return out, rows.Err()
+}
+
 func didSentence(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 	var a didArgs
 	if err := condition.DecodeArgs(raw, &a); err != nil {
@@ -157,8 +230,12 @@ func didSentence(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage
 	if a.Window != "" {
 		key = "condition.did"
 	}
+	what := KindName(lang, a.Event)
+	if values, _, ok := condition.Scalars(a.Value); ok && a.Field != "" {
+		what = templates.T(lang, "condition.did_where", map[string]any{"event": what, "field": a.Field, "value": fmt.Sprint(values[0])})
+	}
 	return templates.T(lang, key, map[string]any{
-		"event": KindName(lang, a.Event), "op": templates.T(lang, "condition.op."+string(a.Op), nil), "count": a.Count, "window": condition.WindowName(lang, a.Window),
+		"event": what, "op": templates.T(lang, "condition.op."+string(a.Op), nil), "count": a.Count, "window": condition.WindowName(lang, a.Window),
 	}), nil
 }
 

@@ -2,7 +2,10 @@ package event_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,12 +34,17 @@ func TestDidAgreesWithCounting(t *testing.T) {
 		kind := "behavior.did" + fmt.Sprint(n)
 		n++
 		times := map[int64][]time.Time{}
+		kinds := []string{`"a"`, `"b%"`, `7`}
+		where := rapid.SampledFrom([]string{"", `"a"`, `"b%"`, `"7"`, `7`}).Draw(rt, "where")
 		w.Tx(func(_ context.Context, tx *gorm.DB) error {
 			for _, id := range members[:3] {
 				for range rapid.IntRange(0, 5).Draw(rt, "events") {
 					at := apptest.Start.Add(time.Duration(rapid.IntRange(0, 12).Draw(rt, "hour")) * time.Hour)
-					times[id] = append(times[id], at)
-					row := model.Event{MemberID: id, Kind: kind, Source: kind, Key: fmt.Sprint(id, len(times[id])), OccurredAt: at, RecordedAt: at, Data: model.JSON("{}")}
+					is := rapid.SampledFrom(kinds).Draw(rt, "is")
+					if where == "" || strings.Trim(is, `"`) == strings.Trim(where, `"`) {
+						times[id] = append(times[id], at)
+					}
+					row := model.Event{MemberID: id, Kind: kind, Source: kind, Key: rand.Text(), OccurredAt: at, RecordedAt: at, Data: model.JSON(`{"other":"a","kind":` + is + `}`)}
 					if err := tx.Create(&row).Error; err != nil {
 						return err
 					}
@@ -49,6 +57,9 @@ func TestDidAgreesWithCounting(t *testing.T) {
 		args := map[string]any{"event": kind, "op": op, "count": count}
 		if hours > 0 {
 			args["window"] = fmt.Sprint(hours, "h")
+		}
+		if where != "" {
+			args["field"], args["value"] = "kind", json.RawMessage(where)
 		}
 		tree := condition.Is("did", args)
 		naive := func(id int64, at time.Time) bool {

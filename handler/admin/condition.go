@@ -31,7 +31,7 @@ func (c *Condition) UnmarshalJSON(b []byte) error { return (*json.RawMessage)(c)
 func (Condition) Schema(huma.Registry) *huma.Schema {
 	s := &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true,
-		Description: `{"all":[…]}, {"any":[…]}, {"not":{…}} or a leaf: {"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}, ` +
+		Description: `{"all":[…]}, {"any":[…]}, {"not":{…}} or a leaf: {"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}, counted where a field of the event has a value: {"leaf":"did","event":"radar.viewed","field":"kind","value":"new-product","op":"gte","count":2,"window":"30d"}, ` +
 			`{"leaf":"tag","tag_id":"1"}, {"leaf":"member","field":"joined","value":true}, {"leaf":"event.text","contains_any":["…"],"excludes":["…"]}, ` +
 			`{"leaf":"event.field","field":"correct","op":"eq","value":true}, {"leaf":"form","form_id":"1"}, {"leaf":"form","option_id":"12"}, {"leaf":"random","percent":10,"salt":"a"}. {} is everybody.`,
 		Examples: []any{map[string]any{"leaf": "member", "field": "joined", "value": true}},

@@ -112,6 +112,7 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 		{"audience", "audience", nil, []factArg{{Name: "audience_id", Choices: lists.audiences}}},
 		{"did", "did", nil, []factArg{
 			{Name: "event", Choices: lists.events}, {Name: "op", Choices: numbers}, {Name: "count", whole: true}, {Name: "window", Optional: true, Place: "30d"},
+			{Name: "field", Optional: true, Place: "kind"}, {Name: "value", Optional: true, literal: true},
 		}},
 		{"form", "form", nil, []factArg{{Name: "form_id", Choices: lists.forms}}},
 		{"form.option", "form", nil, []factArg{{Name: "option_id", Choices: lists.options}}},

@@ -144,6 +144,7 @@ func TestFacts(t *testing.T) {
 		for _, raw := range []string{
 			`{}`, `{"leaf":"tag","tag_id":"1"}`, `{"not":{"leaf":"tag","tag_id":"1"}}`,
 			`{"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}`, `{"leaf":"did","event":"behavior.x","op":"eq","count":0}`,
+			`{"leaf":"did","event":"radar.viewed","op":"gte","count":2,"window":"30d","field":"kind","value":"new-product"}`,
 			`{"leaf":"tier","at_least":"3"}`, `{"leaf":"tier","in":["2","1"]}`, `{"leaf":"account","account":"growth","basis":"lifetime","op":"gte","value":1000}`,
 			`{"leaf":"member","field":"joined","value":false}`, `{"leaf":"member","field":"channel","value":"12"}`, `{"leaf":"member","field":"gender","value":"male"}`,
 			`{"leaf":"birthday","scope":"month","feb29":"mar1"}`,
