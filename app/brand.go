@@ -188,6 +188,13 @@ func (a *App) makeCommunity(ctx context.Context) error {
 	if _, err := a.Content.SaveArticle(ctx, model.Article{Title: "换季护肤三步", URL: "pages/article/index?id=1", MinSeconds: 15, Enabled: true}); err != nil {
 		return err
 	}
+	_, err = a.Radar.Save(ctx, model.RadarLink{
+		Name: "新品蛋糕", Kind: "new-product", Target: model.RadarArticle, URL: "https://mp.weixin.qq.com/s/cake",
+		HighSeconds: 180, HighForwards: 2, MediumSeconds: 10, LowHours: 48,
+	})
+	if err != nil {
+		return err
+	}
 	_, err = a.Content.SaveLive(ctx, model.LiveSession{
 		Title: "草莓专场直播", OpensAt: a.Zone.At(today.Add(1), 20, 0), ClosesAt: a.Zone.At(today.Add(1), 22, 0), MinSeconds: 600, Enabled: true,
 	})

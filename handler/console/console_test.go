@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/radar"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -202,7 +204,7 @@ var pages = []string{
 	"/console", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members/{member}", "/console/tags", "/console/tags/hygiene", "/console/segments", "/console/autotags",
 	"/console/autotags/new", "/console/autotags/1", "/console/autotags/2", "/console/rules", "/console/rules/new", "/console/rules/1", "/console/rules/2",
 	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/forms", "/console/forms/new", "/console/forms/1", "/console/forms/1/results", "/console/forms/1/results?split=tier", "/console/groups", "/console/groups/new",
-	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1", "/console/channels/1/poster", "/console/customers",
+	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/radars", "/console/radars/new", "/console/radars/1", "/console/radars/1?of=visitors", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1", "/console/channels/1/poster", "/console/customers",
 	"/console/broadcasts", "/console/broadcasts/new", "/console/broadcasts/1", "/console/broadcasts/1/edit", "/console/runs/{run}",
 	"/console/tiers", "/console/tiers?event=checkin.done&times=30", "/console/tiers/edit", "/console/coupons", "/console/coupons/new", "/console/coupons/1", "/console/coupons/till",
 	"/console/mall", "/console/mall/new", "/console/mall/1", "/console/mall/redemptions", "/console/gifts", "/console/gifts/new", "/console/gifts/1", "/console/gifts/2",
@@ -631,4 +633,41 @@ func TestArticlesAndLives(t *testing.T) {
 		require.Contains(t, list, part)
 	}
 	require.Equal(t, http.StatusNotFound, b.get("/console/articles/99").StatusCode)
+}
+
+func TestRadars(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	form := []string{"name", "新品蛋糕", "kind", "new-product", "target", "article", "url", "javascript:alert(1)", "high_seconds", "180", "high_forwards", "2", "medium_seconds", "10", "low_hours", "48"}
+	require.Contains(t, b.refused("/console/radars/new", form...), "文章链接")
+	form[7] = "https://example.com/cake"
+	b.done("/console/radars/new", form...)
+	page := b.page("/console/radars/1")
+	for _, part := range []string{"{{radar:1}}", "停留至少 180 秒,或转发至少 2 次", "送达后 48 小时未打开", "高"} {
+		require.Contains(t, page, part)
+	}
+	require.Contains(t, b.page("/console/radars"), "新品蛋糕")
+	alice := w.Joined("爱丽丝")
+	var token string
+	w.Tx(func(_ context.Context, tx *gorm.DB) error {
+		f, err := w.Radar.FillerTx(tx, "text", "{{radar:1}}")
+		require.NoError(t, err)
+		token = f.Token("{{radar:1}}", 1, alice)
+		return err
+	})
+	s, err := w.Radar.Open(t.Context(), token, radar.Viewer{MemberID: alice}, 0)
+	require.NoError(t, err)
+	for range 2 {
+		f, err := w.Radar.Forward(t.Context(), s.View, radar.Viewer{})
+		require.NoError(t, err)
+		_, err = w.Radar.Open(t.Context(), f.Token, radar.Viewer{}, 0)
+		require.NoError(t, err)
+	}
+	require.Regexp(t, `└ <a href="/console/members/\d+">爱丽丝</a>`, b.page("/console/radars/1"))
+	require.Contains(t, b.page("/console/radars/1?of=high"), "爱丽丝")
+	require.Contains(t, b.page("/console/radars/1?of=visitors"), "访客 2")
+	require.Contains(t, b.page("/console/members/"+strconv.FormatInt(alice, 10)), "雷达")
+	form[9] = "5"
+	require.Contains(t, b.refused("/console/radars/1", form...), "少于高意向")
+	require.Equal(t, http.StatusNotFound, b.get("/console/radars/99").StatusCode)
 }
