@@ -23,7 +23,7 @@ import (
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	for demo, want := range map[bool]map[string]int64{
-		true:  {"TagGroup": 10, "ChannelCode": 4, "PointRule": 6, "AutoTag": 26, "Quiz": 1, "Broadcast": 1},
+		true:  {"TagGroup": 11, "ChannelCode": 4, "PointRule": 6, "AutoTag": 26, "Quiz": 1, "Broadcast": 1},
 		false: {"TagGroup": 6, "ChannelCode": 4, "PointRule": 0, "AutoTag": 0, "Quiz": 0, "Broadcast": 0},
 	} {
 		t.Run(fmt.Sprintf("Demo=%t", demo), func(t *testing.T) {
