@@ -79,7 +79,7 @@ type Claimed struct {
 // Claim takes a coupon for the member, by its terms (see Meet and IssueTx for what it refuses); one that members cannot claim is errs.NotFound.
 func (s *Service) Claim(ctx context.Context, memberID, couponID int64, at time.Time) (*Claimed, error) {
 	out, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (r Claimed, err error) {
-		memberID, err := s.members.ActTx(tx, memberID, at, true) // its own: a transaction that is tried again begins anew
+		memberID, err := s.members.ActTx(tx, memberID, at, true)
 		if err != nil {
 			return r, err
 		}

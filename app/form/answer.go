@@ -55,7 +55,8 @@ func (s *Service) Submit(ctx context.Context, memberID, formID int64, replies []
 		if err := s.within(v, at); err != nil {
 			return out, err
 		}
-		if memberID, err = s.Members.ActTx(tx, memberID, at, true); err != nil {
+		memberID, err := s.Members.ActTx(tx, memberID, at, true)
+		if err != nil {
 			return out, err
 		}
 		old, err := answerOf(tx, v.ID, memberID)

@@ -34,7 +34,7 @@ type Redeemed struct {
 // has changed.
 func (s *Service) Redeem(ctx context.Context, memberID, itemID int64, at time.Time) (*Redeemed, error) {
 	out, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (r Redeemed, err error) {
-		memberID, err := s.members.ActTx(tx, memberID, at, true) // its own: a transaction that is tried again begins anew
+		memberID, err := s.members.ActTx(tx, memberID, at, true)
 		if err != nil {
 			return r, err
 		}
@@ -194,7 +194,7 @@ func (s *Service) Fulfil(ctx context.Context, id int64) (*Redeemed, error) {
 // end ends an open redemption, with its member locked.
 func (s *Service) end(ctx context.Context, memberID, id int64, do func(context.Context, *gorm.DB, *Redeemed, time.Time) error) (*Redeemed, error) {
 	out, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (r Redeemed, err error) {
-		now, memberID := s.clock.Now(), memberID // its own: a transaction that is tried again begins anew
+		now, memberID := s.clock.Now(), memberID
 		if memberID != 0 {
 			memberID, err = s.members.ActTx(tx, memberID, now, true)
 		} else if err = find(tx, id, &r.Redemption); err == nil {
