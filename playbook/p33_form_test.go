@@ -160,7 +160,7 @@ func (p ballot) play(t *testing.T) {
 		require.Equal(t, "open", s.tasks(m)["survey"].State)
 		f, err := read(m)
 		require.NoError(t, err)
-		require.EqualValues(t, at(p.closes).Sub(at(p.opens)).Seconds(), f.SecondsLeft)
+		require.Equal(t, at(p.closes).Sub(at(p.opens)), time.Duration(f.SecondsLeft)*time.Second)
 		bad := refused(m.API(s.ctx(), "POST", "/forms/"+id+"/answers", obj{"answers": []obj{}}, nil), http.StatusBadRequest, "INVALID")
 		require.Equal(t, f.Questions[0].ID, bad["question_id"])
 		err = m.API(s.ctx(), "GET", "/forms/"+id+"/results", nil, nil)

@@ -20,8 +20,12 @@ func TestOpen(t *testing.T) {
 		tree, data string
 		want       bool
 	}{
-		{form, "", true}, {form, `{}`, true}, {form, `{"form_id":"2"}`, true}, {form, `{"form_id":"1"}`, false},
-		{`{"not":` + form + `}`, `{"form_id":"2"}`, false}, {`{"not":` + form + `}`, `{"form_id":"1"}`, true},
+		{form, "", true},
+		{form, `{}`, true},
+		{form, `{"form_id":"2"}`, true},
+		{form, `{"form_id":"1"}`, false},
+		{`{"not":` + form + `}`, `{"form_id":"2"}`, false},
+		{`{"not":` + form + `}`, `{"form_id":"1"}`, true},
 		{`{"all":[` + form + `,{"leaf":"event.field","field":"score","op":"gte","value":1}]}`, `{"form_id":"2"}`, true},
 		{`{"any":[` + form + `,{"leaf":"event.text","contains_any":["x"]}]}`, `{"form_id":"1"}`, true},
 	} {

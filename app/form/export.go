@@ -101,10 +101,10 @@ func (s *Service) row(v *View, a *Answer, m *model.Member, phone func(*model.Mem
 func (q *Question) Says(a *Answer) string {
 	var words []string
 	for _, c := range a.Of(q.ID) {
-		switch {
-		case q.Kind == model.QuestionText:
+		switch q.Kind {
+		case model.QuestionText:
 			words = append(words, c.Text)
-		case q.Kind == model.QuestionRating:
+		case model.QuestionRating:
 			words = append(words, strconv.Itoa(c.Value))
 		default:
 			if o := q.option(c.OptionID); o != nil {

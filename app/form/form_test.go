@@ -761,7 +761,7 @@ func TestMerge(t *testing.T) {
 			require.EqualValues(t, 1, results(w, v, form.Split{}).Total.Answers)
 			require.Equal(t, map[string]int64{"油皮": 1}, counts(results(w, v, form.Split{}).Total.Tallies[skin]))
 			require.Equal(t, points, w.Points(alice))
-			require.EqualValues(t, w.Count(&model.MemberCoupon{})/2, w.Count(&model.MemberCoupon{}, "state = ?", model.CouponUsable))
+			require.Equal(t, w.Count(&model.MemberCoupon{})/2, w.Count(&model.MemberCoupon{}, "state = ?", model.CouponUsable))
 			require.Equal(t, []string{"油皮"}, w.Held(alice), "what the answer that went had set goes with it")
 			_, err = w.Forms.Submit(t.Context(), again, v.ID, []form.Reply{reply(v, skin, 2)}, w.Now())
 			require.NoError(t, err)

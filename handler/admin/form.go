@@ -102,7 +102,8 @@ func (h *handler) forms(api *web.API) {
 		"prize": "points", "points": 30, "stock": 500,
 		"questions": []any{
 			map[string]any{"kind": "ranking", "text": "最想要哪项福利?", "required": true, "options": []any{map[string]any{"text": "附属品"}, map[string]any{"text": "特殊活动"}, map[string]any{"text": "旅游"}}},
-			map[string]any{"kind": "rating", "text": "满意吗?", "max": 5}, map[string]any{"kind": "text", "text": "还想说什么?", "max": 200},
+			map[string]any{"kind": "rating", "text": "满意吗?", "max": 5},
+			map[string]any{"kind": "text", "text": "还想说什么?", "max": 200},
 		},
 	}
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/forms", "Forms, newest first"), h.getForms)

@@ -27,8 +27,19 @@ func TestForms(t *testing.T) {
 	}
 	require.Contains(t, b.page("/console/forms/new"), "再加题目或选项")
 	for _, bad := range [][3]string{
-		{"title", "", "title"}, {"closes_at", "2026-11-23T09:00", "closes_at"}, {"closes_at", "", "closes_at"}, {"q.0.text", "", "q.0.text"}, {"q.0.max", "9", "q.0.max"}, {"q.0.max", "x", "q.0.max"},
-		{"q.0.kind", "date", "q.0.kind"}, {"q.1.max", "99", "q.1.max"}, {"points", "0", "points"}, {"points", "viel", "points"}, {"stock", "-1", "stock"}, {"prize", "car", "prize"}, {"prize", "coupon", "coupon_id"},
+		{"title", "", "title"},
+		{"closes_at", "2026-11-23T09:00", "closes_at"},
+		{"closes_at", "", "closes_at"},
+		{"q.0.text", "", "q.0.text"},
+		{"q.0.max", "9", "q.0.max"},
+		{"q.0.max", "x", "q.0.max"},
+		{"q.0.kind", "date", "q.0.kind"},
+		{"q.1.max", "99", "q.1.max"},
+		{"points", "0", "points"},
+		{"points", "viel", "points"},
+		{"stock", "-1", "stock"},
+		{"prize", "car", "prize"},
+		{"prize", "coupon", "coupon_id"},
 		{"q.0.option_tag", "99", "q.0.option"},
 	} {
 		in := with(typed(), bad[0], bad[1])

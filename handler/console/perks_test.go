@@ -66,7 +66,8 @@ func perks(w *apptest.World, id int64) map[string]url.Values {
 		Form: model.Form{Title: "调研", OpensAt: w.Now(), ClosesAt: w.Now().AddDate(0, 0, 1), Enabled: true, Prize: model.PrizePoints, Points: 1},
 		Questions: []form.Question{
 			{FormQuestion: model.FormQuestion{Kind: model.QuestionRanking, Text: "福利?"}, Options: []model.FormOption{{Text: "旅游"}, {Text: "保险"}}},
-			{FormQuestion: model.FormQuestion{Kind: model.QuestionRating, Text: "满意?"}}, {FormQuestion: model.FormQuestion{Kind: model.QuestionText, Text: "还有?"}},
+			{FormQuestion: model.FormQuestion{Kind: model.QuestionRating, Text: "满意?"}},
+			{FormQuestion: model.FormQuestion{Kind: model.QuestionText, Text: "还有?"}},
 		},
 	})
 	require.NoError(w.T, err)

@@ -133,7 +133,7 @@ func forms(open []form.Mine) []Form {
 
 func formView(m *form.Mine) Form {
 	return Form{
-		ID: web.IDOf(m.ID), Title: m.Title, Text: m.View.Text, OpensAt: web.At(m.OpensAt), ClosesAt: web.At(m.ClosesAt), SecondsLeft: m.SecondsLeft,
+		ID: web.IDOf(m.ID), Title: m.Title, Text: m.Text, OpensAt: web.At(m.OpensAt), ClosesAt: web.At(m.ClosesAt), SecondsLeft: m.SecondsLeft,
 		Answered: m.Answer != nil, Editable: m.Editable, Results: m.Shown,
 	}
 }
