@@ -164,7 +164,7 @@ func New(d Deps) *App {
 		Points: a.Book.PointsOf, Radar: a.Radar, Crash: reach.CrashAt(d.Config.SandboxOn()),
 	})
 	a.Replies = reply.New(reply.Deps{
-		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
+		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID, Links: a.Radar,
 	})
 	a.Menus = menu.New(menu.Deps{
 		DB: d.DB, Clock: d.Clock, WeChat: d.WeChat, Replies: a.Replies, Accounts: namesOf(d.Accounts, model.KindOA),

@@ -2,6 +2,10 @@ package radar_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,8 +15,14 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/radar"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reply"
+	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -281,6 +291,23 @@ func TestGrades(t *testing.T) {
 		require.Equal(t, w.link.ID, held[0].CauseID)
 	})
 
+	t.Run("ARuleMadeStricterLowersNobody", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		alice := w.Joined("alice")
+		s := w.open(w.sent(1, alice), login(alice))
+		w.forward(s.View)
+		w.forward(s.View)
+		l := *w.link
+		l.HighForwards = 9
+		w.save(l)
+		w.Advance(20 * time.Second)
+		w.beat(s.View, 1, 20)
+		require.Equal(t, model.RadarHigh, w.of(alice).Grade)
+		require.Equal(t, []string{"高"}, w.Held(alice))
+		require.EqualValues(t, 1, w.Count(&model.Event{}, "kind = ?", model.EventRadarGraded))
+	})
+
 	t.Run("ALowerGradeOfAnotherLinkDoesNotReplaceAHigherOne", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
@@ -499,7 +526,6 @@ func TestMerge(t *testing.T) {
 	w.beat(a.View, 1, 100)
 	w.beat(o.View, 1, 90)
 	w.forward(o.View)
-	before := w.Tables()
 	_, err := w.Members.Merge(t.Context(), alice, other, "test")
 	require.NoError(t, err)
 	require.Equal(t, radar.Figures{Delivered: 1, Opened: 1, Opens: 2, Seconds: 190, Forwards: 1, Medium: 1}, w.figures())
@@ -510,7 +536,6 @@ func TestMerge(t *testing.T) {
 	require.Equal(t, []string{"高"}, w.Held(alice), "with the next thing that he does")
 	w.open(his, radar.Viewer{})
 	require.EqualValues(t, 3, w.of(alice).Opens, "what was sent to the other is his")
-	_ = before
 	_, err = w.Members.UndoMerge(t.Context(), other)
 	require.NoError(t, err)
 	require.EqualValues(t, 90, w.of(other).Seconds)
@@ -518,6 +543,146 @@ func TestMerge(t *testing.T) {
 
 	require.NoError(t, w.Members.Erase(t.Context(), other))
 	w.open(his, radar.Viewer{})
-	require.Equal(t, model.RadarReader{LinkID: w.link.ID, MemberID: other}.LinkID, w.of(other).LinkID)
 	require.EqualValues(t, 1, w.figures().Visitors, "his link leads on; who opens it is nobody's guess")
+}
+
+func TestReplies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rule := reply.Rule{
+		Reply: model.Reply{Name: "新品", Trigger: model.ReplyKeyword, Match: model.MatchExact, Mode: model.ReplyAll, Enabled: true}, Words: []string{"新品"},
+		Messages: []reply.Message{
+			{Kind: reply.Text, Text: "看看 " + w.says()}, {Kind: reply.News, Title: "新品", URL: w.says()}, {Kind: reply.Text, Text: "再看看 " + w.says()},
+		},
+	}
+	for at, change := range map[string]func(m []reply.Message){
+		"messages[0].text": func(m []reply.Message) { m[0].Text = "{{radar:99}}" },
+		"messages[1].url":  func(m []reply.Message) { m[1].URL = "{{radar:99}}" },
+		"messages[2].text": func(m []reply.Message) { m[2].Text = strings.Repeat("a", 2010) + w.says() },
+	} {
+		bad := rule
+		bad.Messages = slices.Clone(rule.Messages)
+		change(bad.Messages)
+		_, err := w.Replies.Save(t.Context(), bad)
+		var e *errs.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, at, e.Args["field"])
+	}
+	_, err := w.Replies.Save(t.Context(), rule)
+	require.NoError(t, err)
+	found := regexp.MustCompile(`http://[^/]+/r/([A-Za-z0-9_-]+)`)
+	tokens := map[string]bool{}
+	for _, name := range []string{"a", "b"} {
+		p := w.Person(name)
+		w.Act(p, "follow", nil)
+		seen := w.Act(p, "text", map[string]any{"content": "新品"})
+		w.Advance(0)
+		inbox, err := p.Inbox(t.Context())
+		require.NoError(t, err)
+		n := 0
+		for _, m := range inbox {
+			if link := found.FindStringSubmatch(m.Content); link != nil {
+				n++
+				tokens[link[1]] = true
+			}
+			require.NotContains(t, m.Content, "{{")
+		}
+		require.Regexp(t, found, seen[0])
+		require.GreaterOrEqual(t, n, 2)
+	}
+	require.Len(t, tokens, 2, "each his own")
+}
+
+func TestGradesSurviveAKill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var all []int64
+	for _, name := range strings.Split("abcdef", "") {
+		all = append(all, w.Joined(name))
+	}
+	w.deliver(1, all...)
+	n := 0
+	w.Events.Follow(func(_ context.Context, _ *gorm.DB, ev *model.Event) ([]event.Grant, error) {
+		if ev.Kind == model.EventRadarGraded {
+			if n++; n == 4 {
+				return nil, errors.New("killed")
+			}
+		}
+		return nil, nil
+	})
+	w.Jump("2026-11-25 09:00:00")
+	_, err := w.Radar.RunDue(t.Context(), w.Now())
+	require.ErrorContains(t, err, "killed")
+	require.Zero(t, w.figures().Low, "none of the transaction")
+	require.Zero(t, w.Count(&model.TagHold{}))
+	at, due, err := w.Radar.Due(t.Context())
+	require.NoError(t, err)
+	require.True(t, due)
+	require.Equal(t, w.Now(), at.UTC())
+	w.Settle()
+	require.EqualValues(t, 6, w.figures().Low)
+	require.EqualValues(t, 6, w.Count(&model.Event{}, "kind = ?", model.EventRadarGraded))
+	require.EqualValues(t, 6, w.Count(&model.TagHold{}))
+}
+
+func TestATagOfAGradeIsNotMergedAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.Tags.Merge(t.Context(), w.link.LowTag, w.Tag("preference", "x"), "test")
+	require.Equal(t, errs.Conflict, errs.CodeOf(err))
+}
+
+func TestForwardsAreNotRewarded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, in := range []reward.Input{
+		{Code: "f", Name: "f", Trigger: model.EventRadarForwarded},
+		{Code: "g", Name: "g", Trigger: model.EventRadarGraded},
+		{Code: "c", Name: "c", Trigger: model.EventCheckin, Definition: reward.Definition{
+			Condition: condition.Is("did", map[string]any{"event": model.EventRadarForwarded, "op": "gte", "count": 1}),
+		}},
+	} {
+		in.Enabled = true
+		require.NoError(t, json.Unmarshal([]byte(`{"grants":[{"kind":"fixed","account":"points","amount":1}]}`), &in.Definition))
+		_, err := w.Rewards.Save(t.Context(), in, "en")
+		require.Equal(t, errs.Invalid, errs.CodeOf(err), in.Code)
+	}
+}
+
+// A subscribe message carries the token in the path of its page, and is taken back when WeChat reports that it failed.
+func TestSubscribeMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, id := w.Member("alice")
+	w.Act(p, "accept", map[string]any{"account": "mp", "template": "TPL_ACTIVITY", "times": 1})
+	m := reach.Message{Channels: []string{reach.Subscribe}, Subscribe: &reach.SubscribeContent{
+		TemplateID: "TPL_ACTIVITY", Page: "pages/cake?radar=" + w.says(), Data: map[string]string{"thing1": "新品", "thing2": "来看看", "time3": "2026-11-24 03:00"},
+	}}
+	for page, key := range map[string]string{"pages/x?a={{nickname}}": "reach.page_variable", "pages/x?a={{radar:99}}": "radar.no_link"} {
+		bad := m
+		c := *m.Subscribe
+		c.Page, bad.Subscribe = page, &c
+		var e *errs.Error
+		_, err := w.Broadcasts.Save(t.Context(), broadcast.Input{Name: "x", Message: bad})
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, key, e.Key)
+		require.Equal(t, "message.subscribe.page", e.Args["field"])
+	}
+	b, err := w.Broadcasts.Save(t.Context(), broadcast.Input{Name: "x", Message: m})
+	require.NoError(t, err)
+	one := int64(1)
+	run, err := w.Broadcasts.RunNow(t.Context(), b.ID, &one)
+	require.NoError(t, err)
+	w.Advance(0)
+	inbox, err := p.Inbox(t.Context())
+	require.NoError(t, err)
+	require.Len(t, inbox, 1)
+	require.Contains(t, string(inbox[0].Data), w.sent(run.ID, id))
+	require.EqualValues(t, 1, w.figures().Delivered)
+	var d model.Delivery
+	require.NoError(t, w.DB.Reader(t.Context()).Where("run_id = ?", run.ID).Take(&d).Error)
+	w.Tx(func(ctx context.Context, tx *gorm.DB) error {
+		return w.Reach.SubscribeSentTx(ctx, tx, "mp", d.MsgID, 1, "failed", w.Now())
+	})
+	require.Zero(t, w.figures().Delivered)
 }

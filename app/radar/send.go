@@ -89,6 +89,33 @@ func (f *Filler) fill(text string, runID, memberID int64, write func(l *model.Ra
 	})
 }
 
+// CheckTx refuses, at the field, links that are not there and a text that grows longer than limit bytes with them.
+func (s *Service) CheckTx(tx *gorm.DB, field, text string, limit int) error {
+	f, err := s.FillerTx(tx, field, text)
+	if err == nil && len(f.Longest(text)) > limit {
+		err = errs.Field(field, "radar.long", "limit", limit)
+	}
+	return err
+}
+
+// FillTx writes the links of a text for one member, outside any run; address: only their addresses. Those that are not there are left out.
+func (s *Service) FillTx(tx *gorm.DB, text string, memberID int64, address bool) (string, error) {
+	f := &Filler{s, map[int64]*model.RadarLink{}}
+	for _, id := range Named(text) {
+		l, err := link(tx, id)
+		if err != nil && errs.CodeOf(err) != errs.NotFound {
+			return "", err
+		}
+		if err == nil && s.Base != "" {
+			f.links[id] = l
+			if address {
+				l.Target = model.RadarArticle
+			}
+		}
+	}
+	return placeholder.ReplaceAllString(f.Text(text, 0, memberID), ""), nil
+}
+
 // Longest is the text with the longest links that it can get.
 func (f *Filler) Longest(text string) string { return f.Text(text, math.MaxInt64, math.MaxInt64) }
 

@@ -77,7 +77,7 @@ func pick(r *Rule, key string) []Message {
 // SayTx makes the passive reply of a list of messages and keeps the others to follow. The passive one is the hand-over, else the first
 // that WeChat takes now: a picture without a live copy there follows too, when it is uploaded.
 func (s *Service) SayTx(tx *gorm.DB, a Ask, trigger, source string, list []Message) (wechat.Reply, error) {
-	at, answer, err := s.passive(tx, a.Identity.Account, list)
+	at, answer, err := s.passive(tx, a.Identity, list)
 	if err != nil {
 		return answer, err
 	}
@@ -102,13 +102,17 @@ func (s *Service) SayTx(tx *gorm.DB, a Ask, trigger, source string, list []Messa
 }
 
 // passive is the message that can be the answer now, and its place; -1 if none can.
-func (s *Service) passive(tx *gorm.DB, account string, list []Message) (int, wechat.Reply, error) {
+func (s *Service) passive(tx *gorm.DB, to *model.Identity, list []Message) (int, wechat.Reply, error) {
 	for i, m := range list {
 		if m.Kind == HandOver {
 			return i, wechat.Reply{Transfer: true, To: m.Agent}, nil
 		}
 	}
 	for i, m := range list {
+		m, err := s.linked(tx, m, to.MemberID)
+		if err != nil {
+			return i, wechat.Reply{}, err
+		}
 		switch m.Kind {
 		case Text:
 			return i, wechat.Reply{Text: m.Text}, nil
@@ -116,7 +120,7 @@ func (s *Service) passive(tx *gorm.DB, account string, list []Message) (int, wec
 			if m.ImageID == 0 {
 				return i, wechat.Reply{ImageID: m.Material}, nil
 			}
-			id, err := s.Media.CopyTx(tx, account, m.ImageID, model.MediaTemporary)
+			id, err := s.Media.CopyTx(tx, to.Account, m.ImageID, model.MediaTemporary)
 			if err != nil || id != "" {
 				return i, wechat.Reply{ImageID: id}, err
 			}
@@ -124,7 +128,7 @@ func (s *Service) passive(tx *gorm.DB, account string, list []Message) (int, wec
 			pic := m.PicURL
 			if m.ImageID > 0 {
 				var err error
-				if pic, err = s.Media.CopyTx(tx, account, m.ImageID, model.MediaURL); err != nil {
+				if pic, err = s.Media.CopyTx(tx, to.Account, m.ImageID, model.MediaURL); err != nil {
 					return i, wechat.Reply{}, err
 				}
 				if pic == "" {

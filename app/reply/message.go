@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"gorm.io/gorm"
+
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/model"
@@ -84,6 +86,33 @@ func (m *Message) Check(field string) error {
 	return nil
 }
 
+// linkRule is a tracked link as the address of an article.
+var linkRule = regexp.MustCompile(`^\{\{\s*radar:[0-9]{1,18}\s*\}\}$`)
+
+// checkLinks refuses tracked links that are not there.
+func (s *Service) checkLinks(tx *gorm.DB, field string, m Message) error {
+	if s.Links == nil {
+		return nil
+	}
+	err := s.Links.CheckTx(tx, field+".text", m.Text, maxText)
+	if err == nil && m.Kind == News {
+		err = s.Links.CheckTx(tx, field+".url", m.URL, maxURL)
+	}
+	return err
+}
+
+// linked is the message with the links of one member.
+func (s *Service) linked(tx *gorm.DB, m Message, memberID int64) (Message, error) {
+	if s.Links == nil || !strings.Contains(m.Text+m.URL, "{{") {
+		return m, nil
+	}
+	var err error
+	if m.Text, err = s.Links.FillTx(tx, m.Text, memberID, false); err == nil && m.Kind == News {
+		m.URL, err = s.Links.FillTx(tx, m.URL, memberID, true)
+	}
+	return m, err
+}
+
 func (m *Message) checkTitle(field string) error {
 	if m.Title == "" || utf8.RuneCountInString(m.Title) > maxTitle {
 		return errs.Field(field+".title", "reply.title", "limit", maxTitle)
@@ -98,7 +127,7 @@ func (m *Message) checkArticle(field string) error {
 	switch {
 	case utf8.RuneCountInString(m.Description) > maxDescription:
 		return errs.Field(field+".description", "reply.description", "limit", maxDescription)
-	case !WebURL(m.URL):
+	case !WebURL(m.URL) && !linkRule.MatchString(m.URL):
 		return errs.Field(field+".url", "reply.url", "limit", maxURL)
 	case m.PicURL != "" && !WebURL(m.PicURL):
 		return errs.Field(field+".pic_url", "reply.url", "limit", maxURL)

@@ -27,6 +27,14 @@ type Allowances interface {
 	UseAllowanceTx(tx *gorm.DB, identityID int64) (ok bool, err error)
 }
 
+// Links are tracked links, which a text names as {{radar:7}}.
+type Links interface {
+	// CheckTx refuses, at the field, links that are not there and texts that grow longer than limit bytes with them.
+	CheckTx(tx *gorm.DB, field, text string, limit int) error
+	// FillTx writes them for one member; address: nothing but the address fits. Those that are not there are left out.
+	FillTx(tx *gorm.DB, text string, memberID int64, address bool) (string, error)
+}
+
 // Deps are what the service stands on.
 type Deps struct {
 	DB         *db.DB
@@ -35,6 +43,7 @@ type Deps struct {
 	WeChat     WeChat
 	Allowances Allowances
 	MPAppID    string // of the mini-program that cards open; "" sends none
+	Links      Links  // nil: texts have none
 }
 
 // Service is the use cases of replies.
@@ -273,6 +282,11 @@ func (s *Service) saveTx(tx *gorm.DB, r Rule) (Rule, error) {
 		}
 		if n >= maxRules {
 			return r, errs.New(errs.Conflict, "reply.too_many_rules", "limit", maxRules)
+		}
+	}
+	for i, m := range r.Messages {
+		if err := s.checkLinks(tx, fmt.Sprintf("messages[%d]", i), m); err != nil {
+			return r, err
 		}
 	}
 	if err := tx.Save(&r.Reply).Error; err != nil {

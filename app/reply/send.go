@@ -138,6 +138,10 @@ func set(tx *gorm.DB, j *job, values map[string]any) error {
 // prepare uploads what the message needs and returns its call.
 func (s *Service) prepare(ctx context.Context, j *job, m Message) (func() error, error) {
 	account, openid := j.to.Account, j.to.OpenID
+	m, err := s.linked(s.DB.Reader(ctx), m, j.to.MemberID)
+	if err != nil {
+		return nil, err
+	}
 	switch m.Kind {
 	case Image:
 		if m.ImageID == 0 {

@@ -95,9 +95,10 @@ func (s *Service) mayMerge(tx *gorm.DB, from, into int64) error {
 	if err := tx.Where("enabled = ?", true).Find(&rules).Error; err != nil {
 		return fmt.Errorf("tag: merge: %w", err)
 	}
-	var menus, steps int64
+	var menus, steps, grades int64
 	err := errors.Join(tx.Table("menus").Where("tag_id = ?", from).Count(&menus).Error,
-		tx.Model(&model.AutoTag{}).Where("owner <> '' AND tag_id = ?", from).Count(&steps).Error)
+		tx.Model(&model.AutoTag{}).Where("owner <> '' AND tag_id = ?", from).Count(&steps).Error,
+		tx.Table("radar_links").Where("? IN (high_tag, medium_tag, low_tag)", from).Count(&grades).Error)
 	switch {
 	case err != nil:
 		return fmt.Errorf("tag: merge: %w", err)
@@ -105,6 +106,8 @@ func (s *Service) mayMerge(tx *gorm.DB, from, into int64) error {
 		return errs.Field("into", "tag.merge_itself")
 	case menus > 0:
 		return errs.New(errs.Conflict, "tag.merge_menu")
+	case grades > 0:
+		return errs.New(errs.Conflict, "tag.merge_radar")
 	case steps > 0:
 		return errs.New(errs.Conflict, "tag.merge_ladder")
 	}
