@@ -135,6 +135,9 @@ func (a *App) makeAutoTags(ctx context.Context) error {
 		{tag.Value, "常签到用户", "30 天内签到至少 15 次", condition.Is("did", map[string]any{"event": model.EventCheckin, "op": "gte", "count": 15, "window": "30d"})},
 		{tag.Attribute, "敏感肌", "聊天提到敏感肌", condition.Is("event.text", map[string]any{"contains_any": []string{"敏感肌"}, "excludes": []string{"不是敏感肌", "非敏感肌"}})},
 		{tag.Preference, "喜欢草莓味", "聊天提到草莓", condition.Is("event.text", map[string]any{"contains_any": []string{"草莓"}})},
+		{tag.Preference, "关注新品", "30 天内打开新品雷达链接至少 2 次", condition.Is("did", map[string]any{
+			"event": model.EventRadarViewed, "field": "kind", "value": "new-product", "op": "gte", "count": 2, "window": "30d",
+		})},
 		{tag.Attribute, "年龄:<20", "20 岁以下", age(condition.Lte, 19)},
 		{tag.Attribute, "年龄:20-39", "20 到 39 岁", condition.And(age(condition.Gte, 20), age(condition.Lte, 39))},
 		{tag.Attribute, "年龄:40+", "40 岁以上", age(condition.Gte, 40)},

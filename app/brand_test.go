@@ -23,7 +23,7 @@ import (
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	for demo, want := range map[bool]map[string]int64{
-		true:  {"TagGroup": 11, "ChannelCode": 4, "PointRule": 6, "AutoTag": 26, "Quiz": 1, "Broadcast": 1},
+		true:  {"TagGroup": 11, "ChannelCode": 4, "PointRule": 6, "AutoTag": 27, "Quiz": 1, "Broadcast": 1},
 		false: {"TagGroup": 6, "ChannelCode": 4, "PointRule": 0, "AutoTag": 0, "Quiz": 0, "Broadcast": 0},
 	} {
 		t.Run(fmt.Sprintf("Demo=%t", demo), func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestFirstStartOfMany(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for n, rows := range map[int64][]any{1: {&model.Quiz{}, &model.Broadcast{}}, 26: {&model.AutoTag{}}, 6: {&model.PointRule{}}} {
+	for n, rows := range map[int64][]any{1: {&model.Quiz{}, &model.Broadcast{}}, 27: {&model.AutoTag{}}, 6: {&model.PointRule{}}} {
 		for _, row := range rows {
 			require.Equal(t, n, w.Count(row), "%T", row)
 		}

@@ -13,7 +13,7 @@ func All() []any {
 		&TagGroup{}, &Tag{}, &TagHold{}, &TagChange{}, &AutoTag{}, &TagFlip{}, &TagLadder{},
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{}, &CapSet{}, &RuleBudget{}, &RewardSetting{}, &RuleGrant{},
 		&Coupon{}, &MemberCoupon{}, &Tier{}, &TierSettings{}, &MemberTier{}, &TierGift{}, &TierHold{}, &MallItem{}, &Redemption{},
-		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Reminder{}, &Gift{}, &GiftRun{}, &Quiz{}, &QuizOption{}, &QuizAnswer{}, Quiz{}, &QuizOption{}, &QuizAnswer{},
+		&ChannelCode{}, &ChannelVisit{}, &Checkin{}, &CheckinSettings{}, &Reminder{}, &Gift{}, &GiftRun{}, &Quiz{}, &QuizOption{}, &QuizAnswer{},
 		&Form{}, &FormQuestion{}, &FormOption{}, &FormAnswer{}, &FormChoice{},
 		&FollowerSync{}, &LinkCode{},
 		&CommunityGroup{}, &GroupMember{}, &GroupDay{}, &Interaction{}, &GroupGuess{},

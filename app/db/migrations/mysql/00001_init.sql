@@ -814,42 +814,6 @@ CREATE TABLE IF NOT EXISTS `quiz_answers` (
   UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
   KEY `idx_quiz_answers_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `quizzes` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `question` varchar(1000) NOT NULL,
-  `opens_at` datetime(6) NOT NULL,
-  `closes_at` datetime(6) NOT NULL,
-  `attempts` bigint NOT NULL,
-  `explanation` varchar(1000) NOT NULL DEFAULT '',
-  `link` varchar(512) NOT NULL DEFAULT '',
-  `enabled` tinyint(1) NOT NULL,
-  `created_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  KEY `idx_quizzes_closes_at` (`closes_at`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `quiz_options` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `quiz_id` bigint NOT NULL,
-  `letter` varchar(1) NOT NULL,
-  `text` varchar(255) NOT NULL,
-  `correct` tinyint(1) NOT NULL,
-  `tag_id` bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_quiz_option` (`quiz_id`,`letter`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-CREATE TABLE IF NOT EXISTS `quiz_answers` (
-  `id` bigint NOT NULL AUTO_INCREMENT,
-  `quiz_id` bigint NOT NULL,
-  `member_id` bigint NOT NULL,
-  `attempt` bigint NOT NULL,
-  `option_id` bigint NOT NULL,
-  `correct` tinyint(1) NOT NULL,
-  `via` varchar(8) NOT NULL,
-  `at` datetime(6) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_quiz_answer` (`quiz_id`,`member_id`,`attempt`),
-  KEY `idx_quiz_answers_member_id` (`member_id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `forms` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `title` varchar(200) NOT NULL,
