@@ -120,34 +120,42 @@ func (x *index) load(r *gorm.DB, now time.Time) error {
 	return nil
 }
 
-// read are the sets of these members, or of all with nil.
+// read are the sets of these members, or of all with nil, those of the leaves side by side.
 func (x *index) read(ctx context.Context, r *gorm.DB, only *roaring.Bitmap) (map[string]map[int64]*roaring.Bitmap, error) {
-	sets := map[string]map[int64]*roaring.Bitmap{}
 	leaves := x.conditions.Indexed()
 	leaves[memberLeaf] = member.Sets()
+	var wg sync.WaitGroup
+	var mu sync.Mutex // guards what follows
+	sets, failed := map[string]map[int64]*roaring.Bitmap{}, error(nil)
 	for name, leaf := range leaves {
-		f := filler{sets: map[int64]*roaring.Bitmap{}}
-		var err error
-		if only == nil {
-			err = leaf.Rows(ctx, r, nil, f.put)
-		} else {
-			for ids := range chunks(only, chunkSize) {
-				if err = leaf.Rows(ctx, r, ids, f.put); err != nil {
-					break
-				}
+		wg.Go(func() {
+			found, err := setsOf(ctx, r, leaf, only)
+			mu.Lock()
+			defer mu.Unlock()
+			if sets[name] = found; err != nil {
+				failed = fmt.Errorf("audience: sets of %s: %w", name, err)
 			}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("audience: sets of %s: %w", name, err)
-		}
-		if only == nil {
-			for _, set := range f.sets {
-				set.RunOptimize()
-			}
-		}
-		sets[name] = f.sets
+		})
 	}
-	return sets, nil
+	wg.Wait()
+	return sets, failed
+}
+
+func setsOf(ctx context.Context, r *gorm.DB, leaf *condition.Index, only *roaring.Bitmap) (map[int64]*roaring.Bitmap, error) {
+	f := filler{sets: map[int64]*roaring.Bitmap{}}
+	if only != nil {
+		for ids := range chunks(only, chunkSize) {
+			if err := leaf.Rows(ctx, r, ids, f.put); err != nil {
+				return nil, err
+			}
+		}
+		return f.sets, nil
+	}
+	err := leaf.Rows(ctx, r, nil, f.put)
+	for _, set := range f.sets {
+		set.RunOptimize()
+	}
+	return f.sets, err
 }
 
 // chunks are the ids of a set, n at a time.

@@ -189,7 +189,7 @@ func (s *Service) survivors(tx *gorm.DB, id int64, all *roaring.Bitmap) (*roarin
 		for ids := range chunks(gone, chunkSize) {
 			in, args := condition.Placed(ids)
 			err := condition.Pairs(tx.Statement.Context, tx, func(into int64, _ uint32) { next.Add(uint32(into)) }, //nolint:gosec // ids fit 32 bits
-				"SELECT merged_into, id FROM members WHERE merged_into IS NOT NULL AND id IN "+in, args...)
+				"SELECT "+condition.Pair("merged_into", "id")+" FROM members WHERE merged_into IS NOT NULL AND id IN "+in, args...)
 			if err != nil {
 				return nil, errors.Join(errors.New("audience: survivors"), err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -56,19 +57,22 @@ func Placed(ids []int64) (string, []any) {
 	return "(" + strings.TrimSuffix(strings.Repeat("?,", len(ids)), ",") + ")", args
 }
 
-// Pairs reads a query of keys and member ids, both numbers, for Index.Rows.
+// Pair is the one column of a query for Pairs: a key, below 2^31 either way, and a member id, as SQL says them.
+func Pair(key, member string) string { return key + " * 4294967296 + " + member }
+
+// Pairs reads a query of keys and member ids for Index.Rows: as one number each, since of millions of rows the columns cost most.
 func Pairs(ctx context.Context, tx *gorm.DB, put func(key int64, member uint32), query string, args ...any) error {
 	rows, err := tx.Statement.ConnPool.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	var key, id int64
+	var both int64
 	for rows.Next() {
-		if err := rows.Scan(&key, &id); err != nil {
+		if err := rows.Scan(&both); err != nil {
 			return err
 		}
-		put(key, uint32(id))
+		put(both>>32, uint32(both&math.MaxUint32)) //nolint:gosec // as Pair made it
 	}
 	return errors.Join(rows.Err(), rows.Close())
 }

@@ -125,10 +125,10 @@ func sentence(_ context.Context, tx *gorm.DB, lang string, raw json.RawMessage) 
 
 // index keeps who chose each option under its id, and who answered each form under the negative of the form's.
 func index() *condition.Index {
-	const chosen = "SELECT c.option_id, a.member_id FROM form_choices c JOIN form_answers a ON a.id = c.answer_id WHERE c.option_id > 0 AND c.value = 1"
+	chosen := "SELECT " + condition.Pair("c.option_id", "a.member_id") + " FROM form_choices c JOIN form_answers a ON a.id = c.answer_id WHERE c.option_id > 0 AND c.value = 1"
 	return &condition.Index{
 		Rows: func(ctx context.Context, tx *gorm.DB, ids []int64, put func(int64, uint32)) error {
-			forms, options, in, args := "SELECT -form_id, member_id FROM form_answers", chosen, "", []any{}
+			forms, options, in, args := "SELECT "+condition.Pair("-form_id", "member_id")+" FROM form_answers", chosen, "", []any{}
 			if ids != nil {
 				in, args = condition.Placed(ids)
 				forms, options = forms+" WHERE member_id IN "+in, options+" AND a.member_id IN "+in

@@ -70,7 +70,7 @@ func Sets() *condition.Index {
 
 func rows(ctx context.Context, tx *gorm.DB, ids []int64, put func(int64, uint32)) error {
 	where, args := "", []any(nil)
-	following := "SELECT ?, member_id FROM identities WHERE subscribed = ?"
+	following := "SELECT " + condition.Pair("?", "member_id") + " FROM identities WHERE subscribed = ?"
 	if ids != nil {
 		in, list := condition.Placed(ids)
 		where, args = " AND id IN "+in, list

@@ -13,11 +13,12 @@ import (
 func index() *condition.Index {
 	return &condition.Index{
 		Rows: func(ctx context.Context, tx *gorm.DB, ids []int64, put func(int64, uint32)) error {
+			query := "SELECT " + condition.Pair("tag_id", "member_id") + " FROM tag_holds"
 			if ids == nil {
-				return condition.Pairs(ctx, tx, put, "SELECT tag_id, member_id FROM tag_holds ORDER BY tag_id, member_id")
+				return condition.Pairs(ctx, tx, put, query+" ORDER BY tag_id, member_id")
 			}
 			in, args := condition.Placed(ids)
-			return condition.Pairs(ctx, tx, put, "SELECT tag_id, member_id FROM tag_holds WHERE member_id IN "+in, args...)
+			return condition.Pairs(ctx, tx, put, query+" WHERE member_id IN "+in, args...)
 		},
 		Keys: func(_ context.Context, _ *gorm.DB, raw json.RawMessage) ([]int64, bool, error) {
 			id, err := tagID(raw)

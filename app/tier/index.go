@@ -13,7 +13,7 @@ import (
 func (s *Service) index() *condition.Index {
 	return &condition.Index{
 		Rows: func(ctx context.Context, tx *gorm.DB, ids []int64, put func(int64, uint32)) error {
-			const query = "SELECT tier_id, member_id FROM member_tiers WHERE open = ?"
+			query := "SELECT " + condition.Pair("tier_id", "member_id") + " FROM member_tiers WHERE open = ?"
 			if ids == nil {
 				return condition.Pairs(ctx, tx, put, query, true)
 			}
