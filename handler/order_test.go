@@ -142,7 +142,7 @@ func (w *world) imports() {
 	list := w.admin(200, "GET", "/audiences", nil).items()[0]
 	require.Equal(w.t, []any{"名单", true, nil}, []any{list["name"], list["list"], list["frozen_at"]})
 	w.Advance(0)
-	require.Equal(w.t, 1.0, w.admin(200, "GET", "/audiences/imports/"+id, nil).Body["failed"])
+	require.EqualValues(w.t, 1, w.admin(200, "GET", "/audiences/imports/"+id, nil).Body["failed"])
 	require.Len(w.t, w.admin(200, "GET", "/audiences/imports", nil).items(), 1)
 	require.Contains(w.t, w.admin(200, "GET", "/audiences/imports/"+id+"/report", nil).Raw, "2,***,失败,openid,")
 	list = w.admin(200, "GET", "/audiences/"+list["id"].(string), nil).Body
