@@ -16,6 +16,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/community"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/consent"
 	"github.com/siyu-scrm/siyu/app/content"
 	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/customer"
@@ -37,11 +38,13 @@ import (
 	"github.com/siyu-scrm/siyu/app/quiz"
 	"github.com/siyu-scrm/siyu/app/radar"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/recall"
 	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/risk"
 	"github.com/siyu-scrm/siyu/app/sheet"
+	"github.com/siyu-scrm/siyu/app/sop"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/task"
 	"github.com/siyu-scrm/siyu/app/tier"
@@ -75,6 +78,7 @@ type App struct {
 	Members    *member.Service
 	Works      *work.Service
 	Sheets     *sheet.Service
+	Consents   *consent.Service
 	Customers  *customer.Service
 	Book       *ledger.Book
 	Deduction  *deduction.Service
@@ -101,8 +105,10 @@ type App struct {
 	Replies    *reply.Service
 	Menus      *menu.Service
 	Broadcasts *broadcast.Service
+	Recalls    *recall.Service
 	Reminders  *reminder.Service
 	Gifts      *gift.Service
+	SOPs       *sop.Service
 	Inbox      *inbox.Service
 	Webhooks   *webhook.Service
 }
@@ -126,6 +132,7 @@ func New(d Deps) *App {
 	a.Works = work.New(d.DB, d.Clock)
 	a.Sheets = sheet.New(d.DB, d.Clock, d.Zone, a.Works)
 	a.Members = member.New(d.DB, d.Clock, d.Zone, a.Events, d.WeChat, d.Box)
+	a.Consents = consent.New(d.DB, d.Clock, a.Members)
 	a.Followers = follower.New(d.DB, d.Clock, a.Members, d.WeChat)
 	a.Links = link.New(d.DB, d.Clock, a.Members, d.Box)
 	a.Book = ledger.New(d.DB, d.Clock, d.Zone)
@@ -161,7 +168,10 @@ func New(d Deps) *App {
 		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name,
 		DailyCap: d.Config.Reach.DailyCap, QuietFrom: quietFrom, QuietTo: quietTo,
 		InFlight: d.Config.Reach.InFlight, Workers: d.Config.Reach.Workers,
-		Points: a.Book.PointsOf, Radar: a.Radar, Crash: reach.CrashAt(d.Config.SandboxOn()),
+		Rates: d.Config.Reach.Rates, DayCalls: d.Config.Reach.DayCalls, Prices: d.Config.Reach.Prices,
+		StopPercent: d.Config.Reach.StopPercent, StopCalls: d.Config.Reach.StopCalls,
+		Carriers: d.carriers(), Number: a.Members.Number, Brand: d.Config.SMS.Brand, OptOut: d.Config.SMS.OptOut, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
+		Events: a.Events, Points: a.Book.PointsOf, Radar: a.Radar, Crash: reach.CrashAt(d.Config.SandboxOn()),
 	})
 	a.Replies = reply.New(reply.Deps{
 		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID, Links: a.Radar,
@@ -170,7 +180,7 @@ func New(d Deps) *App {
 		DB: d.DB, Clock: d.Clock, WeChat: d.WeChat, Replies: a.Replies, Accounts: namesOf(d.Accounts, model.KindOA),
 		MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 	})
-	a.Customers = customer.New(d.DB, d.Clock, a.Members, a.Tags, a.Tiers, a.Sheets)
+	a.Customers = customer.New(d.DB, d.Clock, a.Members, a.Tags, a.Tiers, a.Sheets, a.Consents)
 	a.Audience = audience.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Members, a.Sheets)
 	a.Reminders = reminder.New(reminder.Deps{
 		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Book: a.Book, Coupons: a.Coupons, Audience: a.Audience, Reach: a.Reach,
@@ -180,14 +190,17 @@ func New(d Deps) *App {
 		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Audience: a.Audience, Book: a.Book, Works: a.Works,
 	})
 	a.Broadcasts = broadcast.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Audience, a.Reach)
+	a.Recalls = recall.New(recall.Deps{DB: d.DB, Clock: d.Clock, Customers: a.Customers, Tags: a.Tags, Reach: a.Reach, Works: a.Works})
+	a.SOPs = sop.New(sop.Deps{
+		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Audience: a.Audience, Book: a.Book, Coupons: a.Coupons, Reach: a.Reach,
+		Broadcasts: a.Broadcasts, Crash: reach.CrashAt(d.Config.SandboxOn()),
+	})
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,
 		Checkins: a.Checkins, Quizzes: a.Quizzes, Groups: a.Groups, Reach: a.Reach, Replies: a.Replies, Box: d.Box,
 		Links: a.Links,
 	})
-	a.Webhooks = webhook.New(d.DB, d.Clock, d.Zone, d.Box, a.Operators, webhook.Options{
-		AllowPrivate: d.Config.Webhook.AllowPrivate, Allow: d.Config.Webhook.Prefixes(), AllowHTTP: d.Config.Webhook.AllowPrivate || !d.Config.Prod(),
-	})
+	a.Webhooks = webhook.New(d.DB, d.Clock, d.Zone, d.Box, a.Operators, d.guard())
 	a.register()
 	return a
 }
@@ -201,23 +214,28 @@ func (a *App) register() {
 	a.Events.Follow(a.Coupons.Follow)
 	a.Events.Follow(a.Tiers.Follow)     // before the rewards: who registers is in his first tier
 	a.Events.Follow(a.Customers.Follow) // before the rewards too: who brings a level is in his tier
+	a.Events.Follow(a.Recalls.Follow)
 	a.Events.Follow(a.Rewards.Follow)
 	a.Events.Follow(a.Tags.Follow)
 	a.Events.Follow(a.Webhooks.Follow)
 	a.Events.Follow(a.Menus.Follow)
 	a.Events.Follow(a.Reminders.Follow) // at last: its conditions see what the others did
+	a.Events.Follow(a.SOPs.Follow)      // likewise
 	followers := automation.Followers{Members: a.Members}
 	followers.Register(a.Events)
 
 	for _, leaf := range []condition.Leaf{
 		event.Did(), member.Leaf(a.Zone), member.Birthday(a.Zone), member.Inactive(a.Zone), member.ActiveDays(a.Zone), condition.Calendar(a.Zone), tag.Leaf(),
-		a.Tiers.Leaf(), ledger.Leaf(), order.Orders(a.Zone), order.RunningLow(a.Zone), form.Leaf(), a.Audience.Leaf(),
+		a.Tiers.Leaf(), ledger.Leaf(), order.Orders(a.Zone), order.RunningLow(a.Zone), form.Leaf(), community.Leaf(), a.Audience.Leaf(),
 	} {
 		a.Conditions.Register(leaf)
 	}
 	a.Conditions.Seal()
 	const rules = "(SELECT r.id, r.name, v.definition FROM point_rules r JOIN point_rule_versions v ON v.rule_id = r.id AND v.version = r.version) rules"
+	const sops = "(SELECT s.id, s.name, v.definition FROM sops s JOIN sop_versions v ON v.sop_id = s.id AND (v.version = s.version OR " +
+		"EXISTS (SELECT 1 FROM sop_enrolments e WHERE e.sop_id = s.id AND e.version = v.version AND e.running = 1)) WHERE s.state <> 'ended') sops"
 	for _, h := range []audience.Holder{
+		{Kind: "sop", Table: sops, Column: "definition"},
 		{Kind: "broadcast", Table: "broadcasts", Column: "condition"},
 		{Kind: "reminder", Table: "reminders", Column: "condition"},
 		{Kind: "gift", Table: "gifts", Column: "condition"},
@@ -235,8 +253,9 @@ func (a *App) register() {
 
 	// reward before ledger: it takes back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Forms.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Radar.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Forms.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Radar.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Consents.Part(), a.Recalls.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
 		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(), a.Orders.Part(), a.Risks.Part(), a.Webhooks.Part(),
+		a.SOPs.Part(),
 		a.Tags.Part(), // at last: its rules look at what the others moved
 	} {
 		a.Members.AddPart(p)

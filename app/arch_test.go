@@ -16,12 +16,12 @@ import (
 // tiers is the table of DESIGN §2 and CONTRIBUTING: a package imports only packages of the tiers before its own.
 var tiers = [][]string{
 	{"model", "templates", "app/errs"},
-	{"app/clock"},
+	{"app/clock", "app/outward"},
 	{"app/config", "app/db", "app/wechat/sandbox"},
-	{"app/condition", "app/wechat", "app/operator", "app/wechat/sandbox/phone", "app/db/dbtest"},
+	{"app/condition", "app/wechat", "app/carrier", "app/operator", "app/wechat/sandbox/phone", "app/db/dbtest"},
 	{"app/event", "app/media", "app/work"},
 	{"app/member", "app/sheet"},
-	{"app/ledger", "app/tag", "app/risk"},
+	{"app/ledger", "app/tag", "app/risk", "app/consent"},
 	{"app/coupon", "app/deduction"},
 	{"app/reward", "app/reply"},
 	{"app/tier", "app/plan", "app/wallet", "app/channel", "app/follower", "app/link", "app/menu"},
@@ -30,8 +30,8 @@ var tiers = [][]string{
 	{"app/checkin", "app/quiz", "app/community", "app/content", "app/order", "app/form", "app/radar", "app/mall", "app/lottery", "app/referral"},
 	{"app/task", "app/audience"},
 	{"app/reach"},
-	{"app/broadcast", "app/sop", "app/reminder", "app/gift"},
-	{"app/inbox", "app/automation", "app/report", "app/webhook", "app/doctor"},
+	{"app/broadcast", "app/recall", "app/reminder", "app/gift"},
+	{"app/sop", "app/inbox", "app/automation", "app/report", "app/webhook", "app/doctor"},
 	{"app"},
 	{"handler/web", "job"},
 	{"handler/member", "handler/admin", "handler/open", "handler/callback", "handler/console"},
@@ -43,7 +43,7 @@ var tiers = [][]string{
 // edges are libraries that stay at the edge: who may import each.
 var edges = map[string][]string{
 	"github.com/gin-gonic/gin":            {"handler", "app/wechat/sandbox", "cmd/siyu"},
-	"github.com/robfig/cron":              {"app/clock"},
+	"github.com/robfig/cron":              {"app/clock", "app/outward"},
 	"github.com/silenceper/wechat":        {"app/wechat"},
 	"gorm.io/gorm":                        {"app", "handler/admin", "cmd/siyu"},
 	"github.com/danielgtaylor/huma":       {"handler"},

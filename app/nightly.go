@@ -95,6 +95,9 @@ const keysFor = 7 * 24 * time.Hour
 
 // Forget drops what is past its retention: bodies of pushes, messages that followed a reply, the log of webhooks, and answers kept for repeats.
 func (a *App) Forget(ctx context.Context, now time.Time) error {
+	if err := a.Reach.ForgetUses(ctx, now); err != nil {
+		return err
+	}
 	for {
 		n, err := a.Inbox.Forget(ctx, now.AddDate(0, 0, -a.Config.Retention.RawDays))
 		if err != nil {

@@ -25,6 +25,7 @@ type Simulation struct {
 	Embedded *sandbox.Sandbox
 	Remote   *sandbox.Remote
 	server   *http.Server // of the embedded one's API
+	base     string       // of the API
 }
 
 // Clock is the one that every process of the sandbox shares.
@@ -66,6 +67,7 @@ func Open(ctx context.Context, cfg *config.Config, sim ...func(*sandbox.Options)
 		if d.Simulation, base, err = simulate(ctx, cfg, sim); err != nil {
 			return nil, err
 		}
+		d.Simulation.base = base
 		undo = func() error { return errors.Join(d.Simulation.close(), d.DB.Close()) }
 		hosts = map[string]string{"api.weixin.qq.com": base, "mp.weixin.qq.com": base}
 		d.Clock, d.Accounts, d.Account = d.Simulation.Clock(), d.Simulation.accounts(), d.Simulation.account

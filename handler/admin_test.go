@@ -30,6 +30,7 @@ func TestAdmin(t *testing.T) {
 	w.content()
 	w.radar()
 	w.broadcasts(aliceID, tagID)
+	w.sops()
 	w.menus(aliceID, tagID)
 	w.rest()
 	w.followersBefore()
@@ -42,6 +43,8 @@ func TestAdmin(t *testing.T) {
 	_, bobID := w.Member("bob of the orders")
 	w.orders(alice, bobID)
 	w.accounts(aliceID)
+	w.phones(aliceID)
+	w.recalls()
 	carol, carolID := w.Member("carol")
 	w.explained(aliceID, carolID)
 	w.capSets()
@@ -283,6 +286,11 @@ func (w *world) broadcasts(memberID int64, tagID string) {
 	require.EqualValues(w.t, 1, details["audience"], "it is everybody: to be confirmed")
 	run, _ := w.admin(201, "POST", "/broadcasts/"+id+"/run", object{"confirm": 1}).Body["id"].(string)
 	w.refused(w.admin(409, "POST", "/broadcasts/"+id+"/run", object{"confirm": 1}), 409, "DUPLICATE")
+	require.NoError(w.t, w.Call(w.t.Context(), "POST", "/sandbox/api/faults", "",
+		object{"path": "/cgi-bin/message/custom/send", "kind": "errcode", "errcode": 48001, "times": 1}, nil))
+	w.Advance(0)
+	require.Contains(w.t, w.admin(200, "GET", "/runs/"+run, nil).Body["paused_for"], "1/1 48001")
+	require.Equal(w.t, false, w.admin(200, "POST", "/runs/"+run+"/retry", nil).Body["paused"])
 	w.Advance(0)
 	counts := w.admin(200, "GET", "/runs/"+run, nil).Body["counts"].(object)
 	require.EqualValues(w.t, 1, counts["audience"])
@@ -290,12 +298,34 @@ func (w *world) broadcasts(memberID int64, tagID string) {
 	require.Len(w.t, w.admin(200, "GET", "/runs/"+run+"/deliveries?state=accepted", nil).items(), 1)
 	require.Empty(w.t, w.admin(200, "GET", "/runs/"+run+"/deliveries?state=suppressed&reason=UNSUBSCRIBED", nil).items())
 	w.admin(200, "POST", "/runs/"+run+"/cancel", nil)
+	w.admin(200, "POST", "/runs/"+run+"/pause", nil)
+	w.admin(200, "POST", "/runs/"+run+"/resume", nil)
+	w.refused(w.admin(409, "POST", "/runs/"+run+"/retry", nil), 409, "CONFLICT")
 	require.Equal(w.t, "done", w.admin(200, "GET", "/runs/"+run, nil).Body["state"], "a finished run stays as it is")
 	require.Len(w.t, w.admin(200, "GET", "/broadcasts/"+id+"/runs", nil).items(), 1)
 	require.Equal(w.t, run, w.admin(200, "GET", "/broadcasts/"+id, nil).Body["last_run"].(object)["id"])
 	require.Len(w.t, w.admin(200, "GET", "/broadcasts", nil).items(), 1)
 	sent := w.admin(200, "GET", "/members/"+str(memberID)+"/deliveries", nil).items()
 	require.Equal(w.t, "{{nickname}},新品来了", sent[0]["text"])
+
+	require.Equal(w.t, "marketing 1/day", w.admin(200, "GET", "/caps", nil).items()[0]["name"])
+	limit := object{"class": "marketing", "per": "hours", "hours": 72, "limit": 2}
+	capID := w.id("/caps", limit)
+	limit["limit"] = 3
+	require.Equal(w.t, "marketing 3/72h", w.admin(200, "PUT", "/caps/"+capID, limit).Body["name"])
+	require.Len(w.t, w.admin(200, "GET", "/caps", nil).items(), 1)
+	w.admin(204, "DELETE", "/caps/"+capID, nil)
+
+	require.EqualValues(w.t, 1, w.admin(201, "POST", "/broadcasts/"+id+"/test", object{"members": []string{str(memberID)}}).Body["counts"].(object)["audience"])
+
+	group := w.admin(200, "GET", "/runs/"+run+"/results?days=3", nil).Body["groups"].([]any)[0].(object)
+	require.EqualValues(w.t, 1, group["people"])
+	require.EqualValues(w.t, 1, group["sent"])
+	require.Len(w.t, w.admin(200, "GET", "/runs/"+run+"/results/members?what=sent", nil).items(), 1)
+	require.Empty(w.t, w.admin(200, "GET", "/runs/"+run+"/results/members?what=opened", nil).items())
+	kept := w.admin(201, "POST", "/runs/"+run+"/results/audience", object{"name": "收到的人", "what": "sent"}).Body
+	require.EqualValues(w.t, 1, kept["count"])
+	w.admin(204, "DELETE", "/audiences/"+kept["id"].(string), nil)
 
 	delete(body, "cron")
 	w.admin(204, "DELETE", "/broadcasts/"+w.id("/broadcasts", body), nil)

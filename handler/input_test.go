@@ -98,7 +98,7 @@ func TestBadInput(t *testing.T) {
 		{"BroadcastOnATagThatIsNot", "POST", "/admin/v1/broadcasts", broadcast(`"condition":{"leaf":"tag","tag_id":"999"}`), "INVALID", "condition.tag_id"},
 		{"BroadcastOnAnEvent", "POST", "/admin/v1/broadcasts", broadcast(`"condition":{"leaf":"event.text","contains_any":["x"]}`), "INVALID", "condition"},
 		{"BroadcastUnknownVariable", "POST", "/admin/v1/broadcasts", `{"name":"n","message":{"text":"{{phone}}","channels":["customer"]}}`, "INVALID", "message.text"},
-		{"BroadcastUnknownChannel", "POST", "/admin/v1/broadcasts", `{"name":"n","message":{"text":"t","channels":["sms"]}}`, "INVALID", "message.channels"},
+		{"BroadcastUnknownChannel", "POST", "/admin/v1/broadcasts", `{"name":"n","message":{"text":"t","channels":["fax"]}}`, "INVALID", "message.channels"},
 		{"PreviewToo", "POST", "/admin/v1/broadcasts/preview", broadcast(`"condition":{"leaf":"tag","tag_id":"999"}`), "INVALID", "condition.tag_id"},
 		{"ConditionRepeatsAKey", "POST", "/admin/v1/conditions/check", `{"condition":{"leaf":"tag","leaf":"tag"}}`, "INVALID", "condition.leaf"},
 		{"ConditionWrongType", "POST", "/admin/v1/conditions/check", `{"condition":[]}`, "INVALID", "condition"},

@@ -23,6 +23,7 @@ var theirs = map[string]func(w *world) string{
 	"POST /api/v1/tasks/{id}/claims":             nil,
 	"POST /api/v1/mall/{id}/redemptions":         nil,
 	"POST /api/v1/redemptions/{id}/cancel":       aliceRedemption,
+	"POST /api/v1/inbox/{id}/read":               aliceMessage,
 }
 
 func aliceRedemption(w *world) string {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/handler/admin"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -18,7 +19,7 @@ func TestRoles(t *testing.T) {
 	w := newWorld(t)
 	alice, _ := w.Member("alice")
 	tokens := map[string]string{"nobody": "", "nonsense": "x", "member": alice.Token, "open": w.key("open", "open"), "admin": w.Admin}
-	rights := map[string]operator.Rights{"open": {operator.OpenBehaviors, operator.OpenMembers, operator.OpenCoupons, operator.OpenOrders, operator.OpenHolds}, "admin": operator.AllRights()}
+	rights := map[string]operator.Rights{"open": {operator.OpenBehaviors, operator.OpenMembers, operator.OpenCoupons, operator.OpenOrders, operator.OpenHolds, operator.OpenSMS}, "admin": operator.AllRights()}
 	for _, r := range operator.AllRights() {
 		if r != operator.Self {
 			name := "key of " + string(r)
@@ -211,4 +212,14 @@ func sampleObject(doc, schema map[string]any, depth int) any {
 		}
 	}
 	return out
+}
+
+// Who has only the document can write any condition.
+func TestEveryLeafIsDocumented(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	doc := admin.Condition(nil).Schema(nil).Description
+	for _, leaf := range w.Conditions.Names() {
+		require.Contains(t, doc, `{"leaf":"`+leaf+`"`)
+	}
 }

@@ -29,6 +29,11 @@ func (w *world) works() {
 	})
 	w.Advance(0)
 
+	for _, j := range w.admin(200, "GET", "/jobs", nil).items() {
+		if j["name"] == "works" {
+			require.Equal(w.t, []any{"继续长任务", "", "done", ""}, []any{j["does"], j["cron"], j["state"], j["error"]})
+		}
+	}
 	ended := w.admin(200, "GET", "/works/"+done, nil).Body
 	require.Equal(w.t, "done", ended["state"])
 	result := ended["result"].(object)

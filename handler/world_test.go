@@ -137,6 +137,9 @@ func pattern(path string) string {
 	}
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
+		if i > 0 && parts[i-1] == "steps" {
+			parts[i] = "{step}"
+		}
 		if p != "" && strings.Trim(p, "0123456789") == "" {
 			parts[i] = "{id}"
 			if i > 1 && parts[i-1] == "tags" && parts[i-2] == "{id}" {

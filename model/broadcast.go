@@ -10,6 +10,8 @@ type Broadcast struct {
 	Class     string     `gorm:"size:12;not null"` // marketing | service
 	Condition JSON       `gorm:"not null"`
 	Message   JSON       `gorm:"not null"`                                           // reach.Message
+	Rules     JSON       `gorm:"not null"`                                           // reach.Rules
+	Trial     JSON       `gorm:"not null"`                                           // broadcast.Trial: who is held back, other contents
 	Cron      string     `gorm:"size:64;not null;default:''"`                        // "" = once
 	At        *time.Time `gorm:"precision:6"`                                        // once: when; nil = only by hand
 	State     string     `gorm:"size:12;not null;index:ix_broadcast_due,priority:1"` // active | paused | done

@@ -103,5 +103,6 @@ const (
 	CouponByTier     = "tier"
 	CouponByMall     = "mall"
 	CouponByForm     = "form"
+	CouponBySOP      = "sop"
 	CouponByOperator = "operator"
 )

@@ -16,8 +16,8 @@ type Customer struct {
 	Consent     string     `gorm:"size:3;not null"`          // to marketing: yes | no | "" = the file says nothing
 	ImportID    int64      `gorm:"not null;index"`           // the last file that told of him
 	Line        int64      `gorm:"not null"`                 // of it
-	MemberID    int64      `gorm:"not null;default:0;index"` // 0 = he has not appeared
-	MatchedAt   *time.Time `gorm:"precision:6"`
+	MemberID    int64      `gorm:"not null;default:0;index"` // the person that he is; 0 = none was made yet
+	MatchedAt   *time.Time `gorm:"precision:6"`              // when he appeared as a member; nil = not yet
 	CreatedAt   time.Time  `gorm:"not null;precision:6"`
 	UpdatedAt   time.Time  `gorm:"not null;precision:6;autoUpdateTime:false"`
 }

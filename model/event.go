@@ -45,6 +45,7 @@ const (
 	EventCoupon          = "coupon.claimed"
 	EventCouponUsed      = "coupon.used"
 	EventCouponBack      = "coupon.returned" // a use was cancelled
+	EventSend            = "message.send"    // a message that another system is to bring to him; like the next
 	EventErased          = "member.erased"   // for webhooks: other systems forget him too; rules and conditions cannot name it
 	EventBehavior        = "behavior"        // pushed by other systems; Data holds action
 

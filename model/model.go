@@ -20,10 +20,11 @@ func All() []any {
 		&Task{}, &TaskClaim{}, &GrantRead{},
 		&Article{}, &ArticleRead{}, &ReadingClock{}, &LiveSession{}, &LiveVisit{}, &LiveView{},
 		&RadarLink{}, &RadarSend{}, &RadarShare{}, &RadarVisitor{}, &RadarView{}, &RadarReader{},
-		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{},
+		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{}, &InboxMessage{}, &ReachCap{}, &OnceSend{}, &RunReserve{}, &RunHeld{}, &PathUse{},
 		&WebhookEndpoint{}, &WebhookDelivery{}, &WebhookAttempt{},
 		&Audience{}, &Broadcast{}, &Inbox{}, &Risk{},
-		&Order{}, &OrderItem{}, &OrderRefund{}, &OrderClaim{}, &OrderSettings{}, &Import{}, &ImportLine{}, &Customer{},
+		&Order{}, &OrderItem{}, &OrderRefund{}, &OrderClaim{}, &OrderSettings{}, &Import{}, &ImportLine{}, &Customer{}, &Consent{}, &Recall{}, &RecallPerson{},
+		&SOP{}, &SOPVersion{}, &SOPEnrolment{}, &SOPFiring{}, &SOPPass{},
 		&Media{}, &MediaUse{}, &MediaCopy{}, &Reply{}, &ReplySend{}, &Menu{}, &MenuState{}, &TagMirror{}, &TagMirrorWork{},
 	}
 }

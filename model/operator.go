@@ -40,14 +40,25 @@ type Audit struct {
 	At     time.Time `gorm:"not null;precision:6;index"`
 }
 
-// Job is a line of the schedule, claimed by compare-and-set on NextAt. Written by app/automation.
+// Job is a line of the schedule and what came of it last. One by the calendar is claimed by compare-and-set on NextAt and LeaseTill; of the
+// others, which look for work all the time, each process writes a line once a minute at most. Written by app/automation.
 type Job struct {
-	Name      string    `gorm:"primaryKey;size:64"`
-	NextAt    time.Time `gorm:"not null;precision:6"` // app time
-	Owner     string    `gorm:"size:32;not null;default:''"`
-	LeaseTill time.Time `gorm:"not null;precision:6"` // real time
-	Error     string    `gorm:"size:512;not null;default:''"`
+	Name      string     `gorm:"primaryKey;size:64"`
+	NextAt    *time.Time `gorm:"precision:6"` // app time; nil: not by the calendar
+	Owner     string     `gorm:"size:32;not null;default:''"`
+	LeaseTill time.Time  `gorm:"not null;precision:6"`       // real time
+	State     string     `gorm:"size:8;not null;default:''"` // "" = has not run yet
+	LastAt    *time.Time `gorm:"precision:6"`                // app time of the last run that did something
+	TookMS    int64      `gorm:"not null;default:0"`         // of it, in real time
+	Error     string     `gorm:"size:512;not null;default:''"`
 }
+
+// States of a job.
+const (
+	JobRunning = "running"
+	JobDone    = "done"
+	JobFailed  = "failed"
+)
 
 // Secret is a value shared by all processes: access tokens of WeChat, sealed. Written by app/operator.
 type Secret struct {

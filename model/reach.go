@@ -9,9 +9,16 @@ type Run struct {
 	SourceID  int64      `gorm:"not null;uniqueIndex:uq_run,priority:2"`
 	Slot      string     `gorm:"size:40;not null;uniqueIndex:uq_run,priority:3"` // the firing; two processes make one run
 	State     string     `gorm:"size:12;not null;index"`
-	Paused    bool       `gorm:"not null;default:false"` // nothing is sent until it goes on
-	Class     string     `gorm:"size:12;not null"`       // marketing | service
-	Message   JSON       `gorm:"not null"`               // reach.Message: text, channels, templates, as frozen
+	Paused    bool       `gorm:"not null;default:false"`        // nothing is sent until it goes on
+	PausedFor string     `gorm:"size:160;not null;default:''"`  // it paused itself: "23/60 48001 api unauthorized"; empty: an operator did
+	Stops     int64      `gorm:"not null;default:0"`            // how often it paused itself
+	Class     string     `gorm:"size:12;not null"`              // marketing | service
+	Message   JSON       `gorm:"not null"`                      // reach.Message: text, channels, templates, as frozen
+	Rules     JSON       `gorm:"not null"`                      // reach.Rules, as frozen
+	Until     *time.Time `gorm:"column:send_until;precision:6"` // nobody is sent to from then on
+	Reserves  int        `gorm:"not null;default:0"`            // how many more important sends of the day hold places in the caps: its rows of RunReserve
+	Variant   string     `gorm:"size:1;not null;default:''"`    // A, B or C, where contents are tried; all of one firing have its slot, B and C with #B and #C
+	Held      int64      `gorm:"not null;default:0"`            // people of the firing who are held back: in no run; see RunHeld
 	Audience  int64      `gorm:"not null"`
 	Step      int64      `gorm:"not null;default:0"` // counts the changes of state
 	RangeSize int64      `gorm:"not null"`           // recipients per range: seq / RangeSize is the range's number
@@ -38,6 +45,7 @@ type Range struct {
 	FromSeq    int64     `gorm:"not null"` // [FromSeq, ToSeq)
 	ToSeq      int64     `gorm:"not null"`
 	Made       bool      `gorm:"not null;default:false"` // its delivery rows exist
+	Again      bool      `gorm:"not null;default:false"` // those of its rejected rows who may be sent to again are pending from the next lease on
 	Cursor     int64     `gorm:"column:cursor_seq;not null"`
 	State      string    `gorm:"size:8;not null;index:ix_range_due,priority:2"`
 	DueAt      time.Time `gorm:"not null;precision:6;index:ix_range_due,priority:3"`
@@ -68,13 +76,13 @@ type Delivery struct {
 	Seq        int64      `gorm:"primaryKey;autoIncrement:false"`
 	MemberID   int64      `gorm:"not null;index"` // as frozen; a merge leaves it
 	State      string     `gorm:"size:12;not null"`
-	Channel    string     `gorm:"size:12;not null;default:''"`  // customer | mass | subscribe
+	Channel    string     `gorm:"size:12;not null;default:''"`  // as reach.Channels
 	IdentityID int64      `gorm:"not null;default:0"`           // to whom a mass send goes
 	Reason     string     `gorm:"size:16;not null;default:''"`  // skip reason; QUIET_HOURS and the like while deferred
 	Detail     string     `gorm:"size:128;not null;default:''"` // window_closed …, WeChat's code and words
 	NoMass     bool       `gorm:"not null;default:false"`       // the mass send could not take him: the other channels are tried
 	BatchNo    int64      `gorm:"not null;default:0"`           // mass batch, from 1
-	MsgID      string     `gorm:"size:32;not null;default:''"`  // WeChat's
+	MsgID      string     `gorm:"size:64;not null;default:''"`  // WeChat's, or the provider's; that of a notice, which has none, is ours
 	DueAt      *time.Time `gorm:"precision:6"`                  // deferred until
 	At         *time.Time `gorm:"precision:6"`                  // last change
 }
@@ -138,11 +146,11 @@ type MassResult struct {
 	FinishedAt time.Time `gorm:"not null;precision:6"`
 }
 
-// Receipt joins the message id of a subscribe message with its delivery and with WeChat's later report, whichever comes first.
+// Receipt joins the message id of a subscribe or template message, an SMS or a call with its delivery and with the later report, whichever comes first.
 // Written by app/reach.
 type Receipt struct {
 	Account string    `gorm:"primaryKey;size:32"`
-	MsgID   string    `gorm:"primaryKey;size:32"`
+	MsgID   string    `gorm:"primaryKey;size:64"`
 	RunID   int64     `gorm:"not null;default:0"` // 0: the report came first
 	Seq     int64     `gorm:"not null;default:0"`
 	Failure string    `gorm:"size:128;not null;default:''"` // code and words of a failed delivery
@@ -166,10 +174,79 @@ type Acceptance struct {
 	UpdatedAt  time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
 }
 
-// ReachUse counts messages against a cap: the daily marketing cap, the monthly mass quota. Written by app/reach.
+// ReachUse counts messages: each at its second, for the caps, and the mass sends of a month, WeChat's quota. Written by app/reach.
 type ReachUse struct {
 	MemberID int64  `gorm:"primaryKey;autoIncrement:false"`
-	Kind     string `gorm:"primaryKey;size:40"` // marketing | mass:<account>
-	Period   string `gorm:"primaryKey;size:16"` // 2026-11-24 | 2026-11
+	Kind     string `gorm:"primaryKey;size:40"` // marketing/customer, service/subscribe … | mass:<account>
+	Period   string `gorm:"primaryKey;size:16"` // 20261124040000, UTC | 2026-11, in the programme's zone
 	Used     int    `gorm:"not null"`
+}
+
+// PathUse counts the calls of a day that were taken from WeChat's quota of a channel of an account. Written by app/reach.
+type PathUse struct {
+	Channel string `gorm:"primaryKey;size:12"`
+	Account string `gorm:"primaryKey;size:32"`
+	Day     string `gorm:"primaryKey;size:10"` // in the programme's zone
+	Used    int64  `gorm:"not null;default:0"`
+	Step    int64  `gorm:"not null;default:0"`
+}
+
+// ReachCap bounds how many messages one person gets. While there is none, the one of the settings holds: so many marketing messages per
+// person and calendar day. Written by app/reach.
+type ReachCap struct {
+	ID        int64     `gorm:"primaryKey"`
+	Class     string    `gorm:"size:12;not null"`            // marketing | service | all
+	Channel   string    `gorm:"size:12;not null;default:''"` // "" = all together
+	Per       string    `gorm:"size:8;not null"`             // hours | day | week | month
+	Hours     int       `gorm:"not null;default:0"`          // of hours: the last so many, rolling
+	Limit     int       `gorm:"column:at_most;not null"`
+	CreatedAt time.Time `gorm:"not null;precision:6"`
+	UpdatedAt time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
+}
+
+// What a cap counts in: the last hours, or the calendar's day, week (from Monday) or month in the programme's zone.
+const (
+	PerHours = "hours"
+	PerDay   = "day"
+	PerWeek  = "week"
+	PerMonth = "month"
+)
+
+// ClassAll is the class of a cap for all messages.
+const ClassAll = "all"
+
+// OnceSend says that a person received a message of a key, whichever run it came from. Written by app/reach.
+type OnceSend struct {
+	OnceKey  string `gorm:"primaryKey;size:64"`
+	MemberID int64  `gorm:"primaryKey;autoIncrement:false;index"`
+	RunID    int64  `gorm:"not null"`
+}
+
+// RunHeld are those who met the condition of a firing and get nothing, to see what the messages bring. Audience, over the firing's runs, and
+// they together are who met it. Written by app/reach.
+type RunHeld struct {
+	RunID   int64  `gorm:"primaryKey;autoIncrement:false"` // the first of the firing
+	Members []byte `gorm:"size:67108864"`                  // roaring bitmap
+}
+
+// RunReserve is a more important send of the same day: those whom it is for have one message less left for the run. Written by app/reach.
+type RunReserve struct {
+	RunID    int64     `gorm:"primaryKey;autoIncrement:false"`
+	SourceID int64     `gorm:"primaryKey;autoIncrement:false"` // the broadcast
+	At       time.Time `gorm:"not null;precision:6"`           // when it is sent
+	Channels JSON      `gorm:"not null"`
+	Members  []byte    `gorm:"size:67108864"` // roaring bitmap
+}
+
+// InboxMessage is a message kept for the mini-program. Written by app/reach.
+type InboxMessage struct {
+	ID       int64      `gorm:"primaryKey"`
+	RunID    int64      `gorm:"not null;uniqueIndex:uq_inbox_message,priority:1"`
+	Seq      int64      `gorm:"not null;uniqueIndex:uq_inbox_message,priority:2"`
+	MemberID int64      `gorm:"not null;index"`
+	Title    string     `gorm:"size:128;not null;default:''"`
+	Text     string     `gorm:"type:text;not null"`
+	Page     string     `gorm:"size:1024;not null;default:''"`
+	At       time.Time  `gorm:"not null;precision:6"`
+	ReadAt   *time.Time `gorm:"precision:6"`
 }

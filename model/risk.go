@@ -21,7 +21,8 @@ const (
 	RiskClaimTaken  = "order.claim_taken" // he claimed an order that is another's
 	RiskClaimWrong  = "order.claim_wrong" // he claimed wrongly as often as a day allows
 	RiskOverRefund  = "order.over_refund" // more was refunded than was paid
+	RiskRunStopped  = "run.stopped"       // a run paused itself: WeChat refuses its messages
 )
 
 // RiskKinds are all of them.
-var RiskKinds = []string{RiskShortfall, RiskBenefitUsed, RiskBudget, RiskClaimTaken, RiskClaimWrong, RiskOverRefund}
+var RiskKinds = []string{RiskShortfall, RiskBenefitUsed, RiskBudget, RiskClaimTaken, RiskClaimWrong, RiskOverRefund, RiskRunStopped}

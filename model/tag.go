@@ -42,6 +42,7 @@ const (
 	CauseReward  = "reward"
 	CauseImport  = "import"
 	CauseRadar   = "radar"
+	CauseRecall  = "recall"
 )
 
 // TagChange is the history of a member's tags. Written by app/tag.

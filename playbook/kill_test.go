@@ -176,8 +176,9 @@ func (c *crowd) settled(s *siyu, run sending, inFlight int) {
 func TestKillAtEveryPoint(t *testing.T) {
 	t.Parallel()
 	for _, point := range []string{
-		"after_lease", "after_attempting_commit", "after_attempting_commit:3", "mid_calls", "mid_calls:2", "before_outcome_commit", "before_outcome_commit:2",
+		"freezing", "after_lease", "deciding", "deciding:2", "after_attempting_commit", "after_attempting_commit:3", "mid_calls", "mid_calls:2", "before_outcome_commit", "before_outcome_commit:2",
 		"after_outcome_commit:2", "mass_reserved", "mass_before_call", "mass_after_call", "mass_mid_outcome",
+		"advanced", "finishing", "advanced:2",
 	} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
@@ -190,6 +191,7 @@ func TestKillAtEveryPoint(t *testing.T) {
 			until(t, "the process kills itself", a.ended)
 
 			b := p.serve(t, a.url)
+			_ = b.Call(t.Context(), "POST", "/admin/v1/broadcasts/"+id+"/run", b.admin, obj{"confirm": 30}, nil) // a duplicate, but where it died while freezing
 			run := b.finish(id)
 			w.held(t)
 			c.settled(b, run, 8)
@@ -223,7 +225,7 @@ func TestKillAtAnyMoment(t *testing.T) {
 	s.done()
 }
 
-// Two processes on one database: a firing is sent once, also when one of them dies in the middle. SQLite has one process at a time, and
+// Four processes on one database: a firing is sent once, also when two of them die in the middle. SQLite has one process at a time, and
 // the second says so.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
@@ -239,6 +241,7 @@ func TestTwoProcesses(t *testing.T) {
 		return
 	}
 	b := p.serve(t, "")
+	more := []*siyu{p.serve(t, ""), p.serve(t, "")} // four in all
 	c := gather(a, 150)
 	b.control("POST", "/faults", obj{"path": "/cgi-bin/message/*", "kind": "latency", "times": -1, "ms": 20}, nil)
 	before := len(b.receipts())
@@ -249,9 +252,34 @@ func TestTwoProcesses(t *testing.T) {
 	require.NoError(t, err)
 	until(t, "some have received", func() bool { return len(b.receipts()) > before+20 })
 	a.kill()
+	until(t, "more have received", func() bool { return len(b.receipts()) > before+60 || b.runs(id)[0].State == "done" })
+	more[0].kill()
 	run := b.finish(id)
 	w.held(t)
-	c.settled(b, run, 16)
+	c.settled(b, run, 2*16)
+	more[1].done()
+	b.done()
+}
+
+// WeChat takes messages and does not answer, again and again: they are unknown and never sent again, the others are sent once, and a mass
+// send is found to have been taken. The process dies in between.
+func TestTimeoutsAndAKill(t *testing.T) {
+	t.Parallel()
+	p, _ := apart(t, "2026-11-25 15:00:00", "SIYU_REACH_IN_FLIGHT=8", "SIYU_REACH_WORKERS=2")
+	s := p.serve(t, "", "SIYU_CRASH_AT=before_outcome_commit:2")
+	c := gather(s, 60)
+	const lost = 5
+	for _, path := range []string{customPath, massPath} {
+		s.control("POST", "/faults", obj{"path": path, "kind": "timeout_after", "times": map[string]int{customPath: lost, massPath: 1}[path], "ms": 100}, nil)
+	}
+	id := s.broadcast(obj{"name": "会员日", "condition": follower, "message": killMessage})
+	w := s.watch(id)
+	_ = s.Call(t.Context(), "POST", "/admin/v1/broadcasts/"+id+"/run", s.admin, obj{"confirm": 60}, nil)
+	until(t, "the process kills itself", s.ended)
+	b := p.serve(t, s.url)
+	run := b.finish(id)
+	w.held(t)
+	c.settled(b, run, 8+lost)
 	b.done()
 }
 

@@ -67,6 +67,7 @@ func (s *Service) Leaf() condition.Leaf {
 			}
 			return s.members(ctx, tx, at, c, raw)
 		},
+		Moves: s.moves,
 		Sentence: func(_ context.Context, tx *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			id, err := leafID(raw)
 			if err != nil {
@@ -114,6 +115,26 @@ func (s *Service) eval(ctx context.Context, tx *gorm.DB, sub *condition.Subject,
 	}
 	sub.Cache[key] = v
 	return v, err
+}
+
+// moves are those of its condition; a list and a frozen one stay as they are.
+func (s *Service) moves(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+	id, err := leafID(raw)
+	if err != nil {
+		return nil, err
+	}
+	a, err := get(tx, id)
+	if errs.CodeOf(err) == errs.NotFound || err == nil && (a.Frozen() || a.List()) {
+		return roaring.New(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := treeOf(a)
+	if err != nil {
+		return nil, err
+	}
+	return s.conditions.Moves(ctx, tx, at, universe, t)
 }
 
 // holds reports whether the frozen audience holds the member, or somebody who was merged into him.

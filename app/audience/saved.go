@@ -176,6 +176,27 @@ func (s *Service) Freeze(ctx context.Context, id int64, name, actor string) (*mo
 	return &out, wrap("freeze", err)
 }
 
+// Keep saves people as a frozen audience.
+func (s *Service) Keep(ctx context.Context, name, actor string, people *roaring.Bitmap) (*model.Audience, error) {
+	out, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.Audience, error) {
+		if err := db.Bump(tx, revision); err != nil {
+			return model.Audience{}, err
+		}
+		raw, n, err := packed(people)
+		if err != nil {
+			return model.Audience{}, err
+		}
+		now := s.clock.Now()
+		row := model.Audience{
+			Name: name, Condition: model.JSON("{}"), FrozenAt: &now, Members: raw, Count: n, Actor: actor, CreatedAt: now, UpdatedAt: now,
+		}
+		err = write(tx, &row)
+		row.Members = nil
+		return row, err
+	})
+	return &out, wrap("keep", err)
+}
+
 func packed(set *roaring.Bitmap) (raw []byte, n int64, err error) {
 	set = set.Clone()
 	set.RunOptimize()
@@ -271,7 +292,7 @@ func get(tx *gorm.DB, id int64) (*model.Audience, error) {
 
 // Who says whom the audience holds.
 func (s *Service) Who(ctx context.Context, lang string, a *model.Audience) (string, error) {
-	if a.List() {
+	if a.List() || a.Frozen() && string(a.Condition) == "{}" { // see Keep
 		return templates.T(lang, "audience.list_who", nil), nil
 	}
 	t, err := s.conditions.Parse(a.Condition)

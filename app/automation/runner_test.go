@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/automation"
 	"github.com/siyu-scrm/siyu/app/clock"
@@ -92,6 +93,71 @@ func TestCronJobs(t *testing.T) {
 		require.True(t, c.Set(start.AddDate(0, 0, 2)))
 		require.NoError(t, r.Settle(t.Context(), c.Now()))
 		require.Empty(t, noted())
+	})
+	t.Run("KilledInTheMiddleItRunsAgain", func(t *testing.T) {
+		t.Parallel()
+		d, c := dbtest.Open(t), clock.NewFrozen(start)
+		fired := 0
+		r, err := automation.NewRunner(d, c, clock.Shanghai, "b", []automation.Job{
+			{Name: "nightly", Cron: "30 3 * * *", Run: func(context.Context, time.Time) error { fired++; return nil }},
+		})
+		require.NoError(t, err)
+		require.NoError(t, r.Prepare(t.Context()))
+		begun := func(lease time.Time) { // by a process that is not heard of any more
+			require.NoError(t, d.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+				return tx.Model(&model.Job{}).Where("name = ?", "nightly").Updates(map[string]any{"state": model.JobRunning, "owner": "a", "lease_till": lease}).Error
+			}))
+		}
+		begun(clock.Real().Add(time.Hour))
+		require.NoError(t, r.Settle(t.Context(), c.Now()))
+		require.Zero(t, fired, "it may be alive")
+		begun(clock.Real().Add(-time.Second))
+		require.NoError(t, r.Settle(t.Context(), c.Now()))
+		require.Equal(t, 1, fired)
+		require.NoError(t, r.Settle(t.Context(), c.Now()))
+		require.Equal(t, 1, fired)
+	})
+	t.Run("WhatCameOfEachIsShown", func(t *testing.T) {
+		t.Parallel()
+		d, c := dbtest.Open(t), clock.NewFrozen(start)
+		waits, fail := true, false
+		jobs := []automation.Job{
+			{Name: "nightly", Cron: "30 3 * * *", Run: func(context.Context, time.Time) error { return nil }},
+			{Name: "work", Work: func(context.Context) (bool, error) {
+				if fail {
+					return false, errors.New("no luck")
+				}
+				did := waits
+				waits = false
+				return did, nil
+			}, Due: func(context.Context) (time.Time, bool, error) { return start, waits, nil }},
+		}
+		r, err := automation.NewRunner(d, c, clock.Shanghai, "a", jobs)
+		require.NoError(t, err)
+		require.NoError(t, r.Prepare(t.Context()))
+		lines := func() (nightly, work automation.Line) {
+			list, err := automation.Lines(t.Context(), d, jobs)
+			require.NoError(t, err)
+			require.Len(t, list, 2)
+			return list[0], list[1]
+		}
+		nightly, work := lines()
+		require.Equal(t, clock.Shanghai.At("2026-11-24", 3, 30), nightly.Next.UTC())
+		require.Equal(t, start, work.Next.UTC())
+		require.Empty(t, nightly.State+work.State)
+		require.True(t, c.Set(*nightly.Next))
+		require.NoError(t, r.Settle(t.Context(), c.Now()))
+		nightly, work = lines()
+		require.Equal(t, model.JobDone, nightly.State)
+		require.Equal(t, c.Now(), nightly.LastAt.UTC())
+		require.Equal(t, clock.Shanghai.At("2026-11-25", 3, 30), nightly.Next.UTC())
+		require.Equal(t, model.JobDone, work.State)
+		require.Nil(t, work.Next)
+		fail = true
+		require.Error(t, r.Settle(t.Context(), c.Now()))
+		_, work = lines()
+		require.Equal(t, model.JobFailed, work.State)
+		require.Equal(t, "no luck", work.Error)
 	})
 	t.Run("ALineThatCannotBeReadStopsTheStart", func(t *testing.T) {
 		t.Parallel()

@@ -48,6 +48,8 @@ type Input struct {
 	Class     string         // model.ClassMarketing (default) or model.ClassService
 	Condition condition.Tree // empty: everybody
 	Message   reach.Message
+	Rules     reach.Rules
+	Trial     Trial
 	Cron      string     // minute hour day month weekday, in the programme's zone
 	At        *time.Time // once
 }
@@ -86,6 +88,7 @@ func (s *Service) apply(ctx context.Context, tx *gorm.DB, row *model.Broadcast, 
 	}
 	row.Name, row.Class, row.Cron, row.At = in.Name, in.Class, in.Cron, nil
 	row.Condition, row.Message, row.UpdatedAt = model.ToJSON(in.Condition), model.ToJSON(in.Message), now
+	row.Rules, row.Trial = model.ToJSON(in.Rules), model.ToJSON(in.Trial)
 	if in.At != nil {
 		at := in.At.UTC().Truncate(time.Microsecond)
 		row.At = &at
@@ -117,7 +120,13 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, in *Input) error {
 			return err
 		}
 	}
-	if err := s.reach.CheckTx(tx, in.Message); err != nil {
+	if err := s.reach.CheckTx(tx, in.Class, in.Message); err != nil {
+		return err
+	}
+	if err := in.Rules.Validate(); err != nil {
+		return err
+	}
+	if err := in.Trial.validate(func(m reach.Message) error { return s.reach.CheckTx(tx, in.Class, m) }); err != nil {
 		return err
 	}
 	if err := s.conditions.Check(ctx, tx, in.Condition); err != nil {

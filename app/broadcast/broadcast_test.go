@@ -20,6 +20,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/db/dbtest"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/reach"
+	wx "github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -37,6 +38,12 @@ func (w *wechat) SendText(_ context.Context, _, openid, _ string) error {
 	w.sent[openid]++
 	return nil
 }
+
+func (w *wechat) SendTemplate(context.Context, string, string, wx.TemplateMessage) (string, error) {
+	return "", nil
+}
+
+func (w *wechat) SendNotice(context.Context, string, string, wx.TemplateMessage) error { return nil }
 
 func (w *wechat) SendSubscribe(context.Context, string, string, string, string, map[string]string) (string, error) {
 	return "1", nil

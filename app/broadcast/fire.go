@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -82,19 +83,133 @@ func (s *Service) members(ctx context.Context, tx *gorm.DB, b *model.Broadcast, 
 	return s.audience.Members(ctx, tx, now, t)
 }
 
-func (s *Service) start(ctx context.Context, tx *gorm.DB, b *model.Broadcast, slot string, members *roaring.Bitmap) (*model.Run, error) {
-	spec, err := spec(b, slot)
+// start freezes the runs of a firing: one, or one for each content that is tried. The first is returned; it keeps who is held back.
+func (s *Service) start(ctx context.Context, tx *gorm.DB, b *model.Broadcast, slot string, members *roaring.Bitmap) (first *model.Run, err error) {
+	find := func(t condition.Tree) (*roaring.Bitmap, error) {
+		found, _, err := s.audience.Members(ctx, tx, s.clock.Now(), t)
+		return found, err
+	}
+	all, err := s.specs(tx, b, slot, members, find)
 	if err != nil {
 		return nil, err
 	}
-	spec.Members = members
-	return s.reach.StartTx(ctx, tx, spec)
+	for i := range all {
+		run, err := s.reach.StartTx(ctx, tx, all[i])
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = run
+		}
+	}
+	return first, nil
+}
+
+// specs are the runs of a firing that begins now. find answers who meets a condition.
+func (s *Service) specs(tx *gorm.DB, b *model.Broadcast, slot string, members *roaring.Bitmap, find finder) ([]reach.RunSpec, error) {
+	base, err := spec(b, slot)
+	if err != nil {
+		return nil, err
+	}
+	trial, err := trialOf(b)
+	if err != nil {
+		return nil, err
+	}
+	if base.Reserves, err = s.reserves(tx, b, base.Rules, find); err != nil {
+		return nil, err
+	}
+	held, groups := trial.split(members)
+	all := make([]reach.RunSpec, len(groups))
+	for i, group := range groups {
+		all[i] = base
+		all[i].Members = group
+		if len(groups) > 1 {
+			all[i].Variant = variantNames[i]
+		}
+		if i > 0 {
+			all[i].Slot, all[i].Message = slot+"#"+variantNames[i], trial.Variants[i-1].Message
+		}
+	}
+	all[0].Held = held
+	return all, nil
+}
+
+// finder answers who meets a condition now.
+type finder func(condition.Tree) (*roaring.Bitmap, error)
+
+// reserves are the more important marketing sends of the day that are not over: those to come, and those that are being sent.
+func (s *Service) reserves(tx *gorm.DB, b *model.Broadcast, r reach.Rules, find finder) (all []reach.Reserve, err error) {
+	if b.Class != model.ClassMarketing {
+		return nil, nil
+	}
+	now := s.clock.Now()
+	day := s.zone.DayOf(now)
+	var later []model.Broadcast
+	err = tx.Where("state = ? AND class = ? AND id <> ? AND next_at >= ? AND next_at < ?", model.BroadcastActive, model.ClassMarketing, b.ID, now, s.zone.End(day)).
+		Order("next_at, id").Find(&later).Error
+	if err != nil {
+		return nil, fmt.Errorf("more important broadcasts: %w", err)
+	}
+	for i := range later {
+		other, err := spec(&later[i], "")
+		if err != nil {
+			return nil, err
+		}
+		if other.Rules.Priority <= r.Priority {
+			continue
+		}
+		var t condition.Tree
+		if err := later[i].Condition.Into(&t); err != nil {
+			return nil, fmt.Errorf("condition of %d: %w", later[i].ID, err)
+		}
+		members, err := find(t)
+		if err != nil {
+			return nil, err
+		}
+		trial, err := trialOf(&later[i])
+		if err != nil {
+			return nil, err
+		}
+		held, _ := trial.split(members)
+		members = members.Clone()
+		members.AndNot(held)
+		all = append(all, reach.Reserve{SourceID: later[i].ID, At: *later[i].NextAt, Channels: other.Message.Channels, Members: members})
+	}
+	return s.sending(tx, b, r, all, s.zone.Start(day))
+}
+
+// sending adds the more important runs since the moment that are not over.
+func (s *Service) sending(tx *gorm.DB, b *model.Broadcast, r reach.Rules, all []reach.Reserve, since time.Time) ([]reach.Reserve, error) {
+	runs, err := s.reach.Unfinished(tx, Source, model.ClassMarketing, since)
+	if err != nil {
+		return nil, err
+	}
+	for i := range runs {
+		var rules reach.Rules
+		var m reach.Message
+		if err := errors.Join(runs[i].Rules.Into(&rules), runs[i].Message.Into(&m)); err != nil {
+			return nil, fmt.Errorf("run %d: %w", runs[i].ID, err)
+		}
+		if runs[i].SourceID == b.ID || rules.Priority <= r.Priority {
+			continue
+		}
+		members, _, err := s.reach.MembersOf(tx, &runs[i])
+		if err != nil {
+			return nil, err
+		}
+		if n := slices.IndexFunc(all, func(x reach.Reserve) bool { return x.SourceID == runs[i].SourceID }); n >= 0 {
+			all[n].Members.Or(members)
+			continue
+		}
+		all = append(all, reach.Reserve{SourceID: runs[i].SourceID, At: runs[i].CreatedAt, Channels: m.Channels, Members: members})
+	}
+	return all, nil
 }
 
 func spec(b *model.Broadcast, slot string) (reach.RunSpec, error) {
 	r := reach.RunSpec{Source: Source, SourceID: b.ID, Slot: slot, Class: b.Class}
-	if err := b.Message.Into(&r.Message); err != nil {
-		return r, fmt.Errorf("message of %d: %w", b.ID, err)
+	if err := errors.Join(b.Message.Into(&r.Message), b.Rules.Into(&r.Rules)); err != nil {
+		return r, fmt.Errorf("broadcast %d: %w", b.ID, err)
 	}
 	return r, nil
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
+	"gorm.io/gorm"
+
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/reach"
@@ -17,6 +20,8 @@ import (
 // Preview is what a broadcast would do now: by the decisions of the live send.
 type Preview struct {
 	reach.Forecast
+	Matched   int64          // who meets the condition: Audience and Held
+	Held      int64          // who would get nothing
 	Everybody bool           // a run by hand has to be confirmed with the audience's number
 	Who       string         // the condition as a sentence
 	When      string         // the schedule as a sentence
@@ -33,17 +38,40 @@ func (s *Service) Preview(ctx context.Context, lang string, in Input) (*Preview,
 	if err != nil {
 		return nil, wrap("preview", err)
 	}
-	p := &Preview{}
-	if p.Forecast, err = s.reach.Forecast(ctx, in.Class, in.Message, found); err != nil {
+	p := &Preview{Matched: int64(found.GetCardinality())} //nolint:gosec // ids fit 32 bits
+	if err := s.forecast(ctx, r, &in, found, p); err != nil {
 		return nil, wrap("preview", err)
 	}
-	p.Everybody = everybody > 0 && p.Audience == everybody
+	p.Everybody = everybody > 0 && p.Matched == everybody
 	if p.Sample, err = s.audience.Sample(ctx, found, 12); err != nil {
 		return nil, err
 	}
 	p.When = s.schedule(lang, in.Cron, in.At)
 	p.Who, err = s.conditions.Sentence(ctx, r, lang, in.Condition)
 	return p, wrap("preview", err)
+}
+
+// forecast decides about everybody, each with his content.
+func (s *Service) forecast(ctx context.Context, r *gorm.DB, in *Input, found *roaring.Bitmap, p *Preview) error {
+	b := &model.Broadcast{
+		ID: in.ID, Class: in.Class, Message: model.ToJSON(in.Message), Rules: model.ToJSON(in.Rules), Trial: model.ToJSON(in.Trial),
+	}
+	all, err := s.specs(r, b, "", found, func(t condition.Tree) (*roaring.Bitmap, error) {
+		members, _, err := s.audience.Now(ctx, t)
+		return members, err
+	})
+	if err != nil {
+		return err
+	}
+	p.Held = int64(all[0].Held.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	for _, spec := range all {
+		f, err := s.reach.ForecastRun(ctx, spec)
+		if err != nil {
+			return err
+		}
+		p.Add(f)
+	}
+	return nil
 }
 
 // View is a broadcast as an operator reads it.

@@ -39,7 +39,11 @@ const source = "community"
 // interactTx counts a proof once per member, group and day; key tells proofs of one kind apart. The caller holds the member's lock.
 func (s *Service) interactTx(ctx context.Context, tx *gorm.DB, memberID int64, g *model.CommunityGroup, via, key string, at time.Time) (Interacted, error) {
 	r := Interacted{GroupID: g.ID, Group: g.Name, Day: s.zone.DayOf(at), Via: via}
-	if _, err := db.Insert(tx, &model.GroupMember{GroupID: g.ID, MemberID: memberID, Via: via, JoinedAt: at}); err != nil {
+	known, err := db.Insert(tx, &model.GroupMember{GroupID: g.ID, MemberID: memberID, Via: via, JoinedAt: at})
+	if err == nil && !known {
+		err = member.ChangedTx(tx, memberID)
+	}
+	if err != nil {
 		return r, fmt.Errorf("community: join: %w", err)
 	}
 	row := &model.Interaction{MemberID: memberID, GroupID: g.ID, Day: r.Day, Proof: via + key, At: at}

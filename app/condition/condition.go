@@ -37,6 +37,10 @@ type Leaf struct {
 	// Members are those for whom it holds at the instant. universe holds the ids asked about: an answer may be restricted to
 	// them or not. Neither side changes the other's bitmap, so an owner may return a cached one.
 	Members func(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, args json.RawMessage) (*roaring.Bitmap, error)
+	// Moves are those whose verdict time alone may change after the instant; more will do. Nil: anybody's. Where it is nobody's: Still.
+	Moves func(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, args json.RawMessage) (*roaring.Bitmap, error)
+	// Warm may read into the caches of many subjects at once what Eval would read for each; nil: Eval reads.
+	Warm func(ctx context.Context, tx *gorm.DB, subjects []*Subject) error
 	// Index lets an owner of sets in memory answer the leaf; nil: only Members can.
 	Index *Index
 	// Sentence says the fact to an operator, as a clause without a full stop.

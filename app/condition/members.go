@@ -166,3 +166,43 @@ func (r *Registry) each(t Tree, visit func(Leaf, Tree)) {
 		return nil
 	})
 }
+
+// Still is the Moves of a leaf whose verdict only new facts change.
+func Still(context.Context, *gorm.DB, time.Time, *roaring.Bitmap, json.RawMessage) (*roaring.Bitmap, error) {
+	return roaring.New(), nil
+}
+
+// Moves are the members of the universe for whom time alone may change the tree's verdict after the instant; who is not among them keeps it until
+// there are new facts.
+func (r *Registry) Moves(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
+	out := roaring.New()
+	err := t.walk(root, func(_ string, leaf Tree) error {
+		l, err := r.leaf(leaf.Leaf)
+		if err != nil {
+			return err
+		}
+		if l.Moves == nil {
+			out.Or(universe)
+			return nil
+		}
+		found, err := l.Moves(ctx, tx, at, universe, object(leaf.Args))
+		if err == nil {
+			out.Or(found)
+		}
+		return err
+	})
+	out.And(universe)
+	return out, err
+}
+
+// Warm reads at once, into the caches of the subjects, what Eval of the tree would read for each of them. They are asked about at one instant,
+// without an event.
+func (r *Registry) Warm(ctx context.Context, tx *gorm.DB, t Tree, subjects []*Subject) error {
+	return t.walk(root, func(_ string, leaf Tree) error {
+		l, err := r.leaf(leaf.Leaf)
+		if err != nil || l.Warm == nil || len(subjects) == 0 {
+			return err
+		}
+		return l.Warm(ctx, tx, subjects)
+	})
+}

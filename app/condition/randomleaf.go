@@ -52,6 +52,7 @@ func random() Leaf {
 			}
 			return found, nil
 		},
+		Moves: Still,
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, err := decodeRandom(raw)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/outward"
 )
 
 // check completes what depends on other settings and refuses what cannot work.
@@ -23,7 +24,7 @@ func (c *Config) check() error {
 		on := len(c.WeChat.Accounts) == 0 && !c.Prod()
 		c.Sandbox.Enabled = &on
 	}
-	for _, check := range []func() error{c.checkBasics, c.checkDatabase, c.checkWeChat, c.checkSandbox, c.checkServer, c.checkReach} {
+	for _, check := range []func() error{c.checkBasics, c.checkDatabase, c.checkWeChat, c.checkSandbox, c.checkServer, c.checkReach, c.checkCarriers} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -173,6 +174,18 @@ func (c *Config) checkServer() error {
 }
 
 func (c *Config) checkReach() error {
+	for channel, n := range c.Reach.Rates {
+		if err := between("reach.rates."+channel, int64(n), 0, 100_000); err != nil {
+			return err
+		}
+	}
+	for key, all := range map[string]map[string]int64{"reach.day_calls.": c.Reach.DayCalls, "reach.prices.": c.Reach.Prices} {
+		for channel, n := range all {
+			if err := between(key+channel, n, 0, 1_000_000_000); err != nil {
+				return err
+			}
+		}
+	}
 	for _, q := range []struct{ key, value string }{{"reach.quiet_from", c.Reach.QuietFrom}, {"reach.quiet_to", c.Reach.QuietTo}} {
 		if _, err := clockTime(q.value); err != nil {
 			return fmt.Errorf("%s is %q: expected a time such as 22:00", q.key, q.value)
@@ -182,7 +195,67 @@ func (c *Config) checkReach() error {
 		between("reach.daily_cap", int64(c.Reach.DailyCap), 0, 100),
 		between("reach.in_flight", int64(c.Reach.InFlight), 1, 10_000),
 		between("reach.workers", int64(c.Reach.Workers), 1, 256),
+		between("reach.stop_percent", int64(c.Reach.StopPercent), 0, 100),
+		between("reach.stop_calls", int64(c.Reach.StopCalls), 1, 100_000),
 		between("retention.raw_days", int64(c.Retention.RawDays), 1, 3650),
 		between("retention.left_hours", int64(c.Retention.LeftHours), 0, 24*365),
 	)
+}
+
+// checkCarriers completes who reaches phone numbers. With the sandbox on nobody real is reached.
+func (c *Config) checkCarriers() error {
+	for name, one := range map[string]*Carrier{"sms": &c.SMS, "call": &c.Call} {
+		if one.Provider == "" && c.SandboxOn() {
+			one.Provider = BySandbox
+		}
+		if err := one.check(name, c.SandboxOn()); err != nil {
+			return err
+		}
+	}
+	if c.SMS.Brand == "" && c.SMS.Provider == BySandbox {
+		c.SMS.Brand = "siyu"
+	}
+	if c.SMS.Provider == "" {
+		return nil
+	}
+	if n := len([]rune(c.SMS.Brand)); n < 1 || n > 20 || strings.ContainsAny(c.SMS.Brand, "【】") {
+		return fmt.Errorf("sms.brand is %q: expected the brand's name, 1 to 20 characters, without brackets", c.SMS.Brand)
+	}
+	if n := len([]rune(c.SMS.OptOut)); n < 2 || n > 20 {
+		return fmt.Errorf("sms.opt_out is %q: expected a line such as 拒收请回复T", c.SMS.OptOut)
+	}
+	return nil
+}
+
+func (c *Carrier) check(name string, sandbox bool) error {
+	switch c.Provider {
+	case "":
+		return nil
+	case BySandbox:
+		if !sandbox {
+			return fmt.Errorf("%s.provider is sandbox: expected another, because the sandbox is off", name)
+		}
+		return nil
+	case ByWebhook:
+		if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("%s.url is not an address such as https://example.com/sms", name)
+		}
+		if _, err := outward.Key(string(c.Secret)); err != nil {
+			return fmt.Errorf("%s.secret: %w", name, err)
+		}
+		return nil
+	case ByTencent:
+		switch {
+		case name != "sms":
+			return fmt.Errorf("%s.provider is tencent, which sends SMS alone", name)
+		case c.SecretID == "" || c.SecretKey == "" || c.AppID == "":
+			return errors.New("sms.provider is tencent: expected sms.secret_id, sms.secret_key and sms.app_id")
+		case sandbox && c.BaseURL == "":
+			return errors.New("sms.provider is tencent: expected nothing, because the sandbox is on, so that no test reaches real people")
+		case c.BaseURL != "":
+			return httpOrigin("sms.base_url", c.BaseURL)
+		}
+		return nil
+	}
+	return oneOf(name+".provider", c.Provider, ByWebhook, ByTencent)
 }

@@ -22,6 +22,8 @@ type Config struct {
 	API            API       `yaml:"api" envPrefix:"API_"`
 	Server         Server    `yaml:"server" envPrefix:"SERVER_"`
 	Reach          Reach     `yaml:"reach" envPrefix:"REACH_"`
+	SMS            Carrier   `yaml:"sms" envPrefix:"SMS_"`
+	Call           Carrier   `yaml:"call" envPrefix:"CALL_"`
 	Webhook        Webhook   `yaml:"webhook" envPrefix:"WEBHOOK_"`
 	Retention      Retention `yaml:"retention" envPrefix:"RETENTION_"`
 }
@@ -77,12 +79,40 @@ type Server struct {
 
 // Reach bounds what is sent to people (PLAYBOOKS H16).
 type Reach struct {
-	DailyCap  int    `yaml:"daily_cap" env:"DAILY_CAP"`   // marketing messages per member and day
-	QuietFrom string `yaml:"quiet_from" env:"QUIET_FROM"` // "22:00"
-	QuietTo   string `yaml:"quiet_to" env:"QUIET_TO"`     // "08:00"
-	InFlight  int    `yaml:"in_flight" env:"IN_FLIGHT"`   // calls to WeChat at once, of one process
-	Workers   int    `yaml:"workers" env:"WORKERS"`       // ranges of recipients at once, of one process
+	DailyCap    int              `yaml:"daily_cap" env:"DAILY_CAP"`       // marketing messages per member and day
+	QuietFrom   string           `yaml:"quiet_from" env:"QUIET_FROM"`     // "22:00"
+	QuietTo     string           `yaml:"quiet_to" env:"QUIET_TO"`         // "08:00"
+	InFlight    int              `yaml:"in_flight" env:"IN_FLIGHT"`       // calls to WeChat at once, of one process
+	Workers     int              `yaml:"workers" env:"WORKERS"`           // ranges of recipients at once, of one process
+	Rates       map[string]int   `yaml:"rates" env:"RATES"`               // calls a second of a channel, for each account, of one process
+	DayCalls    map[string]int64 `yaml:"day_calls" env:"DAY_CALLS"`       // WeChat's quota of calls a day of a channel, for each account
+	Prices      map[string]int64 `yaml:"prices" env:"PRICES"`             // fen per message of a channel
+	StopPercent int              `yaml:"stop_percent" env:"STOP_PERCENT"` // a run pauses itself when more of its last calls failed; 0: never for that
+	StopCalls   int              `yaml:"stop_calls" env:"STOP_CALLS"`     // of at least so many
 }
+
+// Carrier is who sends SMS, or makes calls. Load leaves Provider sandbox where the sandbox is on and nothing else is set.
+type Carrier struct {
+	Provider string `yaml:"provider" env:"PROVIDER"` // webhook, tencent (SMS alone) or nothing
+	Brand    string `yaml:"brand" env:"BRAND"`       // of SMS: stands before each as 【…】; with tencent the approved signature
+	OptOut   string `yaml:"opt_out" env:"OPT_OUT"`   // of SMS: ends each that is marketing
+
+	URL    string `yaml:"url" env:"URL"`       // of webhook
+	Secret Secret `yaml:"secret" env:"SECRET"` // of webhook: whsec_…, which signs
+
+	SecretID  string `yaml:"secret_id" env:"SECRET_ID"` // of tencent, as are the following
+	SecretKey Secret `yaml:"secret_key" env:"SECRET_KEY"`
+	AppID     string `yaml:"app_id" env:"APP_ID"` // SmsSdkAppId
+	Region    string `yaml:"region" env:"REGION"`
+	BaseURL   string `yaml:"base_url" env:"BASE_URL"` // where tests lead it
+}
+
+// Providers of carriers.
+const (
+	ByWebhook = "webhook"
+	ByTencent = "tencent"
+	BySandbox = "sandbox"
+)
 
 // Webhook is where webhooks may lead beside public addresses.
 type Webhook struct {
@@ -141,7 +171,8 @@ func defaults() *Config {
 		Sandbox:   Sandbox{Demo: true},
 		Log:       Log{Level: "info", Format: "text"},
 		API:       API{BodyLimit: 1 << 20},
-		Reach:     Reach{DailyCap: 1, QuietFrom: "22:00", QuietTo: "08:00", InFlight: 128, Workers: 2},
+		Reach:     Reach{DailyCap: 1, QuietFrom: "22:00", QuietTo: "08:00", InFlight: 128, Workers: 2, StopPercent: 20, StopCalls: 50, Rates: map[string]int{}, Prices: map[string]int64{}, DayCalls: map[string]int64{"customer": 500_000, "mass": 100, "subscribe": 10_000_000}},
+		SMS:       Carrier{OptOut: "拒收请回复T"},
 		Retention: Retention{RawDays: 30, LeftHours: 24},
 	}
 }

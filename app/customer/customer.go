@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/consent"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
@@ -30,11 +31,12 @@ type Service struct {
 	tags    *tag.Service
 	tiers   *tier.Service
 	sheets  *sheet.Service
+	consent *consent.Service
 }
 
 // New returns the service. Its follower is registered by the app.
-func New(d *db.DB, c clock.Clock, members *member.Service, tags *tag.Service, tiers *tier.Service, sheets *sheet.Service) *Service {
-	return &Service{db: d, clock: c, members: members, tags: tags, tiers: tiers, sheets: sheets}
+func New(d *db.DB, c clock.Clock, members *member.Service, tags *tag.Service, tiers *tier.Service, sheets *sheet.Service, consents *consent.Service) *Service {
+	return &Service{db: d, clock: c, members: members, tags: tags, tiers: tiers, sheets: sheets, consent: consents}
 }
 
 // source is the actor of tiers that customers bring.
@@ -53,7 +55,7 @@ func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]e
 	if err := tx.Where("phone_index = ?", m.PhoneIndex).Limit(1).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("customer: follow: %w", err)
 	}
-	if len(rows) == 0 || rows[0].MemberID != 0 {
+	if len(rows) == 0 || rows[0].MatchedAt != nil {
 		return nil, nil
 	}
 	return nil, s.giveTx(ctx, tx, &rows[0], m.ID)
@@ -67,7 +69,7 @@ type given struct {
 // giveTx gives a member what is known of a customer; the member is locked.
 func (s *Service) giveTx(ctx context.Context, tx *gorm.DB, c *model.Customer, memberID int64) error {
 	now := s.clock.Now()
-	if c.MemberID == 0 {
+	if c.MatchedAt == nil {
 		c.MemberID, c.MatchedAt = memberID, &now
 		if err := tx.Model(c).Select("member_id", "matched_at").Updates(c).Error; err != nil {
 			return fmt.Errorf("customer: match: %w", err)
@@ -92,9 +94,44 @@ func (s *Service) giveTx(ctx context.Context, tx *gorm.DB, c *model.Customer, me
 		}
 	}
 	if c.Consent == no {
-		return s.members.OptOutTx(tx, memberID, now)
+		if err := s.members.OptOutTx(tx, memberID, now); err != nil {
+			return err
+		}
+	}
+	return s.consentTx(tx, c, memberID)
+}
+
+// consentTx puts into a person's ledger what the file says of SMS and calls. He is locked.
+func (s *Service) consentTx(tx *gorm.DB, c *model.Customer, memberID int64) error {
+	if c.Consent == "" {
+		return nil
+	}
+	for _, kind := range consent.Kinds {
+		err := s.consent.PutTx(tx, model.Consent{
+			MemberID: memberID, Kind: kind, Given: c.Consent == yes, Source: consent.Import, Evidence: fmt.Sprintf("import %d, line %d", c.ImportID, c.Line), At: c.UpdatedAt,
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// PersonTx is the person of a customer, locked: the member who has the number, or somebody known by it alone until he appears. What is known of
+// him becomes his when he does; what he consented to is his at once.
+func (s *Service) PersonTx(tx *gorm.DB, c *model.Customer) (*model.Member, error) {
+	if c.MemberID != 0 {
+		return member.SurvivorTx(tx, c.MemberID)
+	}
+	m, err := s.members.PersonTx(tx, c.PhoneIndex, c.PhoneSealed)
+	if err != nil {
+		return nil, err
+	}
+	c.MemberID = m.ID
+	if err := tx.Model(c).Update("member_id", m.ID).Error; err != nil {
+		return nil, fmt.Errorf("customer: person: %w", err)
+	}
+	return m, s.consentTx(tx, c, m.ID)
 }
 
 // matchChunk is how many customers one transaction matches.
@@ -106,7 +143,7 @@ func (s *Service) Match(ctx context.Context, _ time.Time) error {
 	for after := int64(0); ; {
 		var found []struct{ ID, MemberID int64 }
 		err := s.db.Reader(ctx).Table("customers AS c").Joins("JOIN members AS m ON m.phone_index = c.phone_index").
-			Where("c.member_id = 0 AND c.id > ? AND m.joined_at IS NOT NULL AND m.merged_into IS NULL AND m.erased_at IS NULL", after).
+			Where("c.matched_at IS NULL AND c.id > ? AND m.joined_at IS NOT NULL AND m.merged_into IS NULL AND m.erased_at IS NULL", after).
 			Group("c.id").Having("COUNT(*) = 1").Order("c.id").Limit(matchChunk).Select("c.id, MIN(m.id) AS member_id").Scan(&found).Error
 		if err != nil {
 			return fmt.Errorf("customer: match: %w", err)
@@ -133,8 +170,13 @@ func (s *Service) matchTx(ctx context.Context, tx *gorm.DB, id, memberID int64) 
 		return err
 	}
 	var rows []model.Customer
-	if err := tx.Where("id = ? AND phone_index = ? AND member_id = 0", id, m.PhoneIndex).Find(&rows).Error; err != nil || len(rows) == 0 {
+	if err := tx.Where("id = ? AND phone_index = ? AND matched_at IS NULL", id, m.PhoneIndex).Find(&rows).Error; err != nil || len(rows) == 0 {
 		return err
+	}
+	if other := rows[0].MemberID; other != 0 && other != memberID { // known by his number alone: he registered just then
+		if memberID, err = s.members.MergeTx(ctx, tx, memberID, other, "phone"); err != nil {
+			return err
+		}
 	}
 	return s.giveTx(ctx, tx, &rows[0], memberID)
 }
@@ -154,7 +196,7 @@ func (s *Service) List(ctx context.Context, q Query) ([]model.Customer, error) {
 		tx = tx.Where("id < ?", q.Before)
 	}
 	if q.Matched != nil {
-		tx = tx.Where("(member_id > 0) = ?", *q.Matched)
+		tx = tx.Where("(matched_at IS NOT NULL) = ?", *q.Matched)
 	}
 	if q.MemberID != 0 {
 		tx = tx.Where("member_id = ?", q.MemberID)

@@ -157,7 +157,7 @@ func TestImport(t *testing.T) {
 		m := register(w, w.Person("old"))
 		brought(w, "phone,tags\n"+number+",老客\n13900000002,老客\n", customer.Options{})
 		w.Tx(func(_ context.Context, tx *gorm.DB) error { // as if he had registered while the file landed
-			return errors.Join(tx.Exec("UPDATE customers SET member_id = 0").Error, tx.Exec("DELETE FROM tag_holds").Error)
+			return errors.Join(tx.Exec("UPDATE customers SET member_id = 0, matched_at = NULL").Error, tx.Exec("DELETE FROM tag_holds").Error)
 		})
 		require.NoError(t, w.Customers.Match(t.Context(), w.Now()))
 		require.Equal(t, []string{"老客"}, w.Held(m.ID))

@@ -204,10 +204,19 @@ func (l *landing) land(ctx context.Context, tx *gorm.DB, i int) (string, error) 
 	}
 	l.there[t.Index] = &c
 	id := l.members[t.Index]
-	if id == 0 || state == model.LineSame && c.MemberID != 0 {
+	switch {
+	case state == model.LineSame && c.MatchedAt != nil:
+		return state, nil
+	case id != 0:
+		return state, l.giveTx(ctx, tx, &c, id)
+	case c.MemberID == 0:
 		return state, nil
 	}
-	return state, l.giveTx(ctx, tx, &c, id)
+	m, err := member.SurvivorTx(tx, c.MemberID) // known by his number alone
+	if err != nil {
+		return "", err
+	}
+	return state, l.consentTx(tx, &c, m.ID)
 }
 
 // adopt takes over what the line says; what it leaves empty stays.

@@ -105,6 +105,7 @@ func Did() condition.Leaf {
 		},
 		Eval:     didEval,
 		Members:  didMembers,
+		Moves:    didMoves,
 		Sentence: didSentence,
 		Triggers: func(raw json.RawMessage) []string {
 			var a didArgs
@@ -187,6 +188,19 @@ func didMembers(_ context.Context, tx *gorm.DB, at time.Time, universe *roaring.
 		}
 	}
 	return out, rows.Err()
+}
+
+// didMoves are those of whom an event is in the window, or ahead.
+func didMoves(_ context.Context, tx *gorm.DB, at time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+	var a didArgs
+	if err := condition.DecodeArgs(raw, &a); err != nil {
+		return nil, err
+	}
+	window, err := a.check()
+	if err != nil {
+		return nil, err
+	}
+	return condition.Bitmap(tx.Model(&model.Event{}).Where("kind = ? AND occurred_at > ?", a.Event, at.Add(-window)).Distinct("member_id"))
 }
 
 // found is didMembers where the data of each event have to be looked at.

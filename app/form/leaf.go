@@ -100,6 +100,7 @@ func Leaf() condition.Leaf {
 			}
 			return condition.Bitmap(answered(tx, form, option).Select("form_answers.member_id"))
 		},
+		Moves:    condition.Still,
 		Sentence: sentence,
 		Triggers: func(json.RawMessage) []string { return []string{model.EventForm, model.EventFormEdited} },
 		Index:    index(),

@@ -47,7 +47,7 @@ func (s *Service) handle(ctx context.Context, tx *gorm.DB, acc wechat.Account, w
 			int64(p.TotalCount), int64(p.FilterCount), int64(p.SentCount), int64(p.ErrorCount), p.CreateTime)
 		return done(wechat.Reply{}), err
 	case "TEMPLATESENDJOBFINISH":
-		return done(wechat.Reply{}), nil // siyu sends no template messages yet: the row keeps the report
+		return done(wechat.Reply{}), s.Reach.TemplateSentTx(ctx, tx, acc.Name, p.MsgID, p.Status, p.CreateTime)
 	case "user_authorization_revoke", "user_authorization_cancellation":
 		return s.revoked(ctx, tx, p)
 	}
@@ -235,7 +235,7 @@ func (s *Service) subscriptions(ctx context.Context, tx *gorm.DB, p *push) (outc
 		var err error
 		switch {
 		case p.Event == "subscribe_msg_sent_event":
-			err = s.Reach.SubscribeSentTx(ctx, tx, p.account.Name, r.MsgID, r.ErrorCode, r.ErrorStatus, p.CreateTime)
+			err = s.Reach.SubscribeSentTx(ctx, tx, p.id, r.TemplateID, r.MsgID, r.ErrorCode, r.ErrorStatus, p.CreateTime)
 		case r.Status == "accept":
 			err = s.Reach.AcceptTx(tx, p.id.ID, r.TemplateID, 1, p.CreateTime)
 		default:

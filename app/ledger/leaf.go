@@ -12,6 +12,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
 )
 
@@ -103,6 +104,13 @@ func Leaf() condition.Leaf {
 			return v, nil
 		},
 		Members: leafMembers,
+		Moves: func(_ context.Context, tx *gorm.DB, _ time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+			a, err := readLeaf(raw)
+			if err != nil {
+				return nil, err
+			}
+			return condition.Bitmap(tx.Model(&model.Balance{}).Select("member_id").Where("account = ? AND next_due_at IS NOT NULL", a.Account))
+		},
 		Sentence: func(_ context.Context, tx *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, err := readLeaf(raw)
 			if err != nil {

@@ -75,6 +75,7 @@ func Inactive(z clock.Zone) condition.Leaf {
 			a, err := readInactive(raw)
 			return templates.T(lang, "condition.inactive", map[string]any{"op": templates.T(lang, "condition.op."+string(a.Op), nil), "days": a.Days}), err
 		},
+		Warm:     warmActs,
 		Triggers: func(json.RawMessage) []string { return event.ActTriggers() },
 	}
 }
@@ -84,14 +85,62 @@ func acts(tx *gorm.DB, from, to time.Time) *gorm.DB {
 	return event.ActsOnly(tx.Model(&model.Event{})).Where("occurred_at >= ? AND occurred_at <= ?", from, to)
 }
 
+// lastActs are the answer of lastAct, as it stands in the cache of a subject.
+type lastActs struct{ last, next time.Time }
+
+const lastActKey = "member.last_act"
+
+// warmActs is lastAct of many, who are asked about at one instant.
+func warmActs(_ context.Context, tx *gorm.DB, subjects []*condition.Subject) error {
+	at, found, ids := subjects[0].At, make(map[int64]*lastActs, len(subjects)), make([]int64, len(subjects))
+	for i, s := range subjects {
+		ids[i] = s.MemberID
+	}
+	var members []model.Member
+	if err := tx.Select("id", "created_at").Where("id IN ?", ids).Find(&members).Error; err != nil {
+		return fmt.Errorf("member: activity: %w", err)
+	}
+	for _, m := range members {
+		found[m.ID] = &lastActs{last: m.CreatedAt}
+	}
+	var times []struct {
+		MemberID   int64
+		OccurredAt time.Time
+	}
+	for _, q := range []struct {
+		where, pick string
+	}{{"occurred_at <= ?", "MAX"}, {"occurred_at > ?", "MIN"}} {
+		times = times[:0]
+		err := event.ActsOnly(tx.Model(&model.Event{})).Where("member_id IN ?", ids).Where(q.where, at).
+			Select("member_id, " + q.pick + "(occurred_at) AS occurred_at").Group("member_id").Scan(&times).Error
+		if err != nil {
+			return fmt.Errorf("member: activity: %w", err)
+		}
+		for _, t := range times {
+			switch f := found[t.MemberID]; {
+			case f == nil:
+			case q.pick == "MIN":
+				f.next = t.OccurredAt
+			case t.OccurredAt.After(f.last):
+				f.last = t.OccurredAt
+			}
+		}
+	}
+	for _, s := range subjects {
+		if f := found[s.MemberID]; f != nil {
+			s.Cache[lastActKey] = *f
+		}
+	}
+	return nil
+}
+
 // lastAct is when the member last did something, and when an act that is known already lies ahead (zero: none does). Two leaves of a tree ask
 // once. Who acts right now need not be looked up: that is what nearly every event is.
 func lastAct(tx *gorm.DB, z clock.Zone, s *condition.Subject) (last, next time.Time, err error) {
 	if ev := s.Event; ev != nil && event.Act(ev.Kind) && !ev.OccurredAt.After(s.At) && z.DayOf(ev.OccurredAt) == z.DayOf(s.At) {
 		return ev.OccurredAt, time.Time{}, nil
 	}
-	type found struct{ last, next time.Time }
-	if f, ok := s.Cache["member.last_act"].(found); ok {
+	if f, ok := s.Cache[lastActKey].(lastActs); ok {
 		return f.last, f.next, nil
 	}
 	var m model.Member
@@ -103,7 +152,7 @@ func lastAct(tx *gorm.DB, z clock.Zone, s *condition.Subject) (last, next time.T
 	if err != nil {
 		return last, next, fmt.Errorf("member: activity: %w", err)
 	}
-	f := found{last: m.CreatedAt}
+	f := lastActs{last: m.CreatedAt}
 	for _, t := range times {
 		if t.After(s.At) {
 			f.next = t
@@ -112,7 +161,7 @@ func lastAct(tx *gorm.DB, z clock.Zone, s *condition.Subject) (last, next time.T
 		}
 	}
 	if s.Cache != nil {
-		s.Cache["member.last_act"] = f
+		s.Cache[lastActKey] = f
 	}
 	return f.last, f.next, nil
 }
@@ -155,6 +204,14 @@ func ActiveDays(z clock.Zone) condition.Leaf {
 				return nil, err
 			}
 			return a.members(tx, z, at, universe)
+		},
+		Moves: func(_ context.Context, tx *gorm.DB, at time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+			a, err := readActive(raw)
+			if err != nil {
+				return nil, err
+			}
+			from := z.Start(z.DayOf(at).Add(int(1 - a.Days)))
+			return condition.Bitmap(event.ActsOnly(tx.Model(&model.Event{})).Where("occurred_at >= ?", from).Distinct("member_id"))
 		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, err := readActive(raw)

@@ -237,6 +237,8 @@ var says = map[string]string{
 	"orders.platform": "enum", "redemptions.state": "enum", "risks.kind": "enum", "redemptions.period": "day or month", "rule_uses.period": "day or month", "task_claims.period": "day or month",
 	"entries.actor": "operator", "grant_requests.decided_by": "operator", "grant_requests.requested_by": "operator", "tier_holds.actor": "operator", "tier_holds.ended_by": "operator",
 	"entries.hash": "hash", "events.hash": "hash", "entries.key": "of siyu's ids, and of a hold's key", "risks.subject": "of siyu's ids", "deliveries.msg_id": "WeChat's id", "member_coupons.code": "random",
+	"sop_enrolments.reason": "enum", "sop_enrolments.step": "key of a step", "sop_passes.account": "code", "sop_passes.note": "enum",
+	"sop_passes.outcome": "enum", "sop_passes.step": "key of a step",
 	"member_coupons.store": "a till", "orders.source": "a live session, a quiz or a channel",
 	"orders.no": "orders stay (PLAYBOOKS H21)", "holds.ref": "the order that held points", "holds.key": "chosen by the brand's shop; the seals of the ledger hang on it", "holds.end_key": "of the hold",
 }

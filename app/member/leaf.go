@@ -189,6 +189,13 @@ func Leaf(z clock.Zone) condition.Leaf {
 			}
 			return condition.Bitmap(tx.Model(&model.Member{}).Select("members.id").Where("members.merged_into IS NULL").Where(sql, args...))
 		},
+		Moves: func(_ context.Context, _ *gorm.DB, _ time.Time, universe *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+			a, _, _, err := readLeaf(raw, z, time.Time{})
+			if a.timed() {
+				return universe, err
+			}
+			return roaring.New(), err
+		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, _, _, err := readLeaf(raw, z, time.Time{})
 			key := "condition.member." + a.Field

@@ -82,7 +82,7 @@ func (s *Service) RegisterWithPhone(ctx context.Context, id int64, p Profile, pr
 		return nil, err
 	}
 	r, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (Registration, error) {
-		id, err := s.phoneTx(tx, id, number)
+		id, err := s.phoneTx(ctx, tx, id, number)
 		if err != nil {
 			return Registration{}, err
 		}
@@ -264,7 +264,8 @@ func (s *Service) LocateTx(tx *gorm.DB, id int64, lat, lng float64, at time.Time
 }
 
 // SetPhone learns the member's number from the code of WeChat's phone button. It is kept sealed, with a blind
-// index for look-up. A number that another member has is kept for both: whether they are one is for an operator.
+// index for look-up. A number that another member has is kept for both: whether they are one is for an operator. Who is
+// known by the number alone, as one who got an SMS, is he.
 func (s *Service) SetPhone(ctx context.Context, id int64, account, code string) (*model.Member, error) {
 	if m, ok, err := db.Done[model.Member](ctx, s.db); ok || err != nil {
 		return &m, err
@@ -274,7 +275,7 @@ func (s *Service) SetPhone(ctx context.Context, id int64, account, code string) 
 		return nil, err
 	}
 	m, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (model.Member, error) {
-		id, err := s.phoneTx(tx, id, number)
+		id, err := s.phoneTx(ctx, tx, id, number)
 		if err != nil {
 			return model.Member{}, err
 		}
@@ -289,18 +290,19 @@ func (s *Service) SetPhone(ctx context.Context, id int64, account, code string) 
 }
 
 // phoneTx locks the member and keeps his number; it returns the survivor's id where he was merged.
-func (s *Service) phoneTx(tx *gorm.DB, id int64, number string) (int64, error) {
+func (s *Service) phoneTx(ctx context.Context, tx *gorm.DB, id int64, number string) (int64, error) {
 	id, err := s.ActTx(tx, id, s.clock.Now(), false)
 	if err != nil {
 		return 0, err
 	}
 	number = normalPhone(number)
+	index := s.box.BlindIndex("phone", number)
 	err = tx.Model(&model.Member{}).Where("id = ?", id).
-		Updates(map[string]any{"phone_sealed": s.box.Seal("phone", []byte(number)), "phone_index": s.box.BlindIndex("phone", number)}).Error
+		Updates(map[string]any{"phone_sealed": s.box.Seal("phone", []byte(number)), "phone_index": index}).Error
 	if err != nil {
 		return 0, fmt.Errorf("member: phone: %w", err)
 	}
-	return id, nil
+	return s.adoptTx(ctx, tx, id, index)
 }
 
 // Phone is the member's number with the middle masked; "" if none is known.

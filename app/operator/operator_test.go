@@ -130,7 +130,7 @@ func TestKeys(t *testing.T) {
 		require.NoError(t, err)
 		caller, err := s.Key(t.Context(), key.Token)
 		require.NoError(t, err)
-		require.Equal(t, operator.Rights{operator.OpenBehaviors, operator.OpenMembers, operator.OpenOrders, operator.OpenCoupons, operator.OpenHolds}, caller.Rights)
+		require.Equal(t, operator.Rights{operator.OpenBehaviors, operator.OpenMembers, operator.OpenOrders, operator.OpenCoupons, operator.OpenHolds, operator.OpenSMS}, caller.Rights)
 		fine, err := s.CreateKey(t.Context(), owner, "till", []string{"members.read", "open.members.read", "members.read"})
 		require.NoError(t, err)
 		require.Equal(t, []string{"members.read", "open.members.read"}, fine.Scopes)

@@ -29,6 +29,7 @@ const (
 	OpenMembers   Right = "open.members.read"    // find a person and his balances
 	OpenHolds     Right = "open.holds.write"     // hold a member's points for an order
 	OpenOrders    Right = "open.orders.write"    // push orders and refunds
+	OpenSMS       Right = "open.sms.reports"     // push what providers of SMS and calls report
 	OpenCoupons   Right = "open.coupons.write"   // look at coupons, use them at the till and return them
 )
 
@@ -69,6 +70,7 @@ var table = []struct {
 	{OpenOrders, nil},
 	{OpenCoupons, nil},
 	{OpenHolds, nil},
+	{OpenSMS, nil},
 }
 
 // AllRights are the rights in the order of the table.

@@ -148,6 +148,17 @@ func Orders(z clock.Zone) condition.Leaf {
 			}
 			return condition.LastSince(z, a.Op, a.Value, at, func() (*roaring.Bitmap, error) { return since(time.Unix(0, 0)) }, since)
 		},
+		Moves: func(_ context.Context, tx *gorm.DB, at time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+			a, err := args(raw)
+			if err != nil {
+				return nil, err
+			}
+			from := at.Add(-a.window)
+			if a.Measure == measureDays { // who bought longer ago stays beyond the number for ever
+				from = z.Start(z.DayOf(at).Add(int(-a.Value - 1)))
+			}
+			return condition.Bitmap(a.counting(tx).Where("paid_at > ?", from).Distinct("orders.member_id"))
+		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, err := args(raw)
 			key, value := "condition.orders."+a.Measure, fmt.Sprint(a.Value)
@@ -338,6 +349,13 @@ func RunningLow(z clock.Zone) condition.Leaf {
 				}
 			}
 			return out, err
+		},
+		Moves: func(_ context.Context, tx *gorm.DB, _ time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+			a, err := args(raw)
+			if err != nil {
+				return nil, err
+			}
+			return condition.Bitmap(a.counting(tx).Distinct("orders.member_id"))
 		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, err := args(raw)

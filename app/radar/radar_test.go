@@ -682,7 +682,7 @@ func TestSubscribeMessages(t *testing.T) {
 	var d model.Delivery
 	require.NoError(t, w.DB.Reader(t.Context()).Where("run_id = ?", run.ID).Take(&d).Error)
 	w.Tx(func(ctx context.Context, tx *gorm.DB) error {
-		return w.Reach.SubscribeSentTx(ctx, tx, "mp", d.MsgID, 1, "failed", w.Now())
+		return w.Reach.SubscribeSentTx(ctx, tx, &model.Identity{Account: "mp", Kind: model.KindMP}, "t", d.MsgID, 1, "failed", w.Now())
 	})
 	require.Zero(t, w.figures().Delivered)
 }

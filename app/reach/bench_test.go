@@ -18,6 +18,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/reach"
+	wx "github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -41,6 +42,12 @@ func (p post) SendText(ctx context.Context, _, openid, text string) error {
 	_, err = io.Copy(io.Discard, res.Body)
 	return err
 }
+
+func (p post) SendTemplate(context.Context, string, string, wx.TemplateMessage) (string, error) {
+	return "", nil
+}
+
+func (p post) SendNotice(context.Context, string, string, wx.TemplateMessage) error { return nil }
 
 func (p post) SendSubscribe(context.Context, string, string, string, string, map[string]string) (string, error) {
 	return "1", nil

@@ -5,7 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/siyu-scrm/siyu/app/carrier"
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -15,8 +17,9 @@ const (
 	callsMargin = 2 * time.Second  // of the lease, for writing what came of the calls
 )
 
-// call makes the calls of a batch, all at once. A lease that may have ended, a stop, and quiet hours that began meanwhile call nobody.
-func (s *Service) call(ctx context.Context, l *lease, f *flight) {
+// call makes the calls of a batch, all at once. A lease that may have ended, a stop, and quiet hours that began meanwhile call nobody. A
+// run whose calls fail is paused before what came of them is written down.
+func (s *Service) call(ctx context.Context, l *lease, f *flight) error {
 	until := clock.Real().Add(s.o.Lease - s.o.CallTimeout - callsMargin)
 	var wg sync.WaitGroup
 	for n, i := range f.items {
@@ -26,32 +29,39 @@ func (s *Service) call(ctx context.Context, l *lease, f *flight) {
 		wg.Go(func() { i.result = s.callOne(ctx, l, i, until) })
 	}
 	wg.Wait()
+	return s.stopIfIll(ctx, l.run, tell(f.items))
 }
 
 func (s *Service) callOne(ctx context.Context, l *lease, i *item, until time.Time) result {
+	paced := s.pace.wait(ctx, path{i.channel, i.account}, s.o.Rates[i.channel])
 	now := s.clock.Now()
-	t := s.terms(l.run.Class, l.msg, now)
+	t := s.terms(l.law, l.msg, now)
 	h, held := s.paths.find(i.channel, i.account, now)
 	switch {
-	case ctx.Err() != nil || clock.Real().After(until):
+	case !paced || ctx.Err() != nil || clock.Real().After(until):
+		return result{state: model.DeliveryDeferred, until: now}
+	case l.law.over(now): // decided again, and skipped
 		return result{state: model.DeliveryDeferred, until: now}
 	case !t.quiet.IsZero():
 		return result{state: model.DeliveryDeferred, detail: QuietHours, until: t.quiet}
+	case held && h.refuse && l.run.Stops > 0: // an operator let it go on: he has mended the account
 	case held && h.refuse:
-		return result{state: model.DeliveryRejected, detail: h.code}
+		return result{state: model.DeliveryDeferred, detail: h.code, until: now, broken: true}
 	case held:
 		return result{state: model.DeliveryDeferred, detail: h.detail, until: h.until}
 	}
+	ok, err := s.mayCall(ctx, i.channel, i.account)
+	if !ok {
+		if err != nil {
+			s.o.Log.Error("reach: the day's calls could not be counted", "error", err)
+			return result{state: model.DeliveryDeferred, until: now.Add(retryAfter)}
+		}
+		return result{state: model.DeliveryDeferred, detail: AtDay, until: s.zone.End(s.zone.DayOf(now))}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.CallTimeout)
 	defer cancel()
-	var r result
-	var err error
-	if i.channel == Customer {
-		err = s.sender.SendText(ctx, i.account, i.to.openid, i.text)
-	} else {
-		c := l.msg.Subscribe
-		r.msgID, err = s.sender.SendSubscribe(ctx, i.account, i.to.openid, c.TemplateID, i.page, i.data)
-	}
+	r := result{called: true}
+	r.msgID, err = s.deliver(ctx, l.msg, i)
 	if err == nil {
 		r.state = model.DeliveryAccepted
 		return r
@@ -59,14 +69,35 @@ func (s *Service) callOne(ctx context.Context, l *lease, i *item, until time.Tim
 	return s.read(i.channel, i.account, len(l.msg.Channels) > 1, err)
 }
 
+// deliver makes the call of a channel.
+func (s *Service) deliver(ctx context.Context, m *Message, i *item) (msgID string, err error) {
+	switch i.channel {
+	case Customer:
+		return "", s.sender.SendText(ctx, i.account, i.to.openid, i.text)
+	case Template, Notice:
+		t := wechat.TemplateMessage{TemplateID: i.template, URL: m.content(i.channel).URL, Page: i.page, AppID: s.o.MPAppID, Data: i.data, Key: i.key}
+		if i.channel == Notice {
+			return noticeID(i.to.id, i.template), s.sender.SendNotice(ctx, i.account, i.to.openid, t)
+		}
+		return s.sender.SendTemplate(ctx, i.account, i.to.openid, t)
+	case SMS, Call:
+		p := s.o.Carriers[i.channel]
+		if p == nil {
+			return "", &carrier.Error{Outcome: carrier.Broken, Code: "no_provider"}
+		}
+		return p.Send(ctx, carrier.Message{Kind: i.channel, To: i.to.openid, Text: i.text, Template: m.phone(i.channel).Template, Params: i.params, Key: i.key})
+	}
+	return s.sender.SendSubscribe(ctx, i.account, i.to.openid, i.template, i.page, i.data)
+}
+
 // read is what an error means for one person's message.
 func (s *Service) read(channel, account string, others bool, err error) result {
 	now := s.clock.Now()
 	v := s.o.Classify(err)
-	r := result{state: model.DeliveryRejected, detail: v.detail()}
+	r := result{state: model.DeliveryRejected, detail: v.detail(), called: true}
 	switch v.Outcome {
 	case NotSent, TooSoon:
-		r.state, r.until = model.DeliveryDeferred, now.Add(retryAfter)
+		r.state, r.until, r.failed = model.DeliveryDeferred, now.Add(retryAfter), true
 	case MinuteLimit, DayLimit:
 		h := s.limit(channel, account, v.Outcome, now)
 		r.state, r.until, r.detail = model.DeliveryDeferred, h.until, h.detail
@@ -77,9 +108,11 @@ func (s *Service) read(channel, account string, others bool, err error) result {
 	case Broken:
 		s.o.Log.Error("reach: WeChat refuses the account", "account", account, "channel", channel, "answer", r.detail)
 		s.paths.hold(channel, account, held{until: now.Add(brokenFor), refuse: true, code: r.detail})
+		r.failed, r.broken = true, true
 	case Unknown:
-		r.state = model.DeliveryUnknown
+		r.state, r.failed = model.DeliveryUnknown, true
 	case Refused:
+		r.failed = true
 	}
 	return r
 }

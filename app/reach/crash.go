@@ -11,8 +11,8 @@ import (
 const EnvCrash = "SIYU_CRASH_AT"
 
 // CrashAt returns an Options.Crash for kill tests: it kills this process (SIGKILL) at the point that EnvCrash names. Where it is not enabled,
-// as outside the sandbox, it does nothing. The points: after_lease, after_attempting_commit, mid_calls, before_outcome_commit,
-// after_outcome_commit, mass_reserved, mass_before_call, mass_after_call, mass_mid_outcome.
+// as outside the sandbox, it does nothing. The points: freezing, after_lease, deciding, after_attempting_commit, mid_calls, before_outcome_commit,
+// after_outcome_commit, mass_reserved, mass_before_call, mass_after_call, mass_mid_outcome, finishing, advanced; those of app/sop begin with sop_.
 func CrashAt(enabled bool) func(point string) {
 	name, count, _ := strings.Cut(os.Getenv(EnvCrash), ":")
 	if !enabled || name == "" {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"golang.org/x/sync/errgroup"
@@ -21,20 +22,61 @@ type Forecast struct {
 	Deferred  int64            `json:"deferred"`  // of Reachable, those who wait, as in quiet hours
 	Channels  map[string]int64 `json:"channels"`  // of Reachable
 	Skipped   []Reason         `json:"skipped"`
+
+	Until    *time.Time       `json:"-"` // when the last of Deferred wait no more
+	MassLeft map[int]int64    `json:"-"` // mass sends of the month that followers have left → how many of them
+	Left     map[string]int64 `json:"-"` // of Channels: calls of today that are left, where they are counted
+	CostFen  int64            `json:"-"` // by the prices of the settings
+	Seconds  float64          `json:"-"` // how long it takes, by the settings and the fastest of the last runs; 0: nobody knows
+}
+
+// Add joins what another run would do.
+func (f *Forecast) Add(g Forecast) {
+	f.Audience, f.Reachable, f.Deferred = f.Audience+g.Audience, f.Reachable+g.Reachable, f.Deferred+g.Deferred
+	if f.Channels == nil {
+		f.Channels = map[string]int64{}
+	}
+	for channel, n := range g.Channels {
+		f.Channels[channel] += n
+	}
+	f.Skipped = JoinReasons(f.Skipped, g.Skipped)
+	if g.Until != nil && (f.Until == nil || g.Until.After(*f.Until)) {
+		f.Until = g.Until
+	}
+	if f.MassLeft == nil {
+		f.MassLeft = map[int]int64{}
+	}
+	for k, n := range g.MassLeft {
+		f.MassLeft[k] += n
+	}
+	if f.Left == nil {
+		f.Left = map[string]int64{}
+	}
+	maps.Copy(f.Left, g.Left)
+	f.CostFen, f.Seconds = f.CostFen+g.CostFen, f.Seconds+g.Seconds
 }
 
 const forecastChunk = 4000
 
 // Forecast decides about all members now. It reads and writes nothing down.
 func (s *Service) Forecast(ctx context.Context, class string, m Message, members *roaring.Bitmap) (Forecast, error) {
-	t := s.terms(class, &m, s.clock.Now())
+	return s.ForecastRun(ctx, RunSpec{Class: class, Message: m, Members: members})
+}
+
+// ForecastRun is what a run would do if it began now.
+func (s *Service) ForecastRun(ctx context.Context, spec RunSpec) (Forecast, error) {
+	now, m, members := s.clock.Now(), spec.Message, spec.Members
+	t, err := s.deciding(s.db.Reader(ctx), &law{Rules: spec.Rules, class: spec.Class, until: spec.Rules.until(now), reserves: spec.Reserves}, &m, now)
+	if err != nil {
+		return Forecast{}, err
+	}
 	total := tally{t: t, skipped: map[string]int64{}, channels: map[string]int64{}}
 	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
+	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(min(4, runtime.GOMAXPROCS(0)))
-	for ids := range chunks(members, forecastChunk) {
+	for ids := range Chunks(members, forecastChunk) {
 		g.Go(func() error {
-			all, err := people(ctx, s.db.Reader(ctx), t, ids, nil)
+			all, err := people(inner, s.db.Reader(inner), t, ids, nil)
 			if err != nil {
 				return err
 			}
@@ -57,10 +99,15 @@ func (s *Service) Forecast(ctx context.Context, class string, m Message, members
 		total.count(total.alone, 1)
 		maps.DeleteFunc(total.channels, func(_ string, n int64) bool { return n == 0 })
 	}
-	return Forecast{
+	f := Forecast{
 		Audience: int64(members.GetCardinality()), Reachable: total.reachable, Deferred: total.deferred, //nolint:gosec // ids fit 32 bits
 		Channels: total.channels, Skipped: listReasons(total.skipped),
-	}, nil
+		MassLeft: total.left,
+	}
+	if !total.until.IsZero() {
+		f.Until = &total.until
+	}
+	return f, s.outlook(ctx, t, &f)
 }
 
 // estimateOf is for how many people an Estimate decides.
@@ -97,8 +144,8 @@ func (s *Service) Estimate(ctx context.Context, class string, m Message, members
 	return f, estimateOf, nil
 }
 
-// chunks are the ids of a set, ascending, n at a time.
-func chunks(members *roaring.Bitmap, n int) iter.Seq[[]int64] {
+// Chunks are the ids of a set, ascending, n at a time.
+func Chunks(members *roaring.Bitmap, n int) iter.Seq[[]int64] {
 	return func(yield func([]int64) bool) {
 		ids := make([]int64, 0, n)
 		for it := members.Iterator(); it.HasNext(); {
@@ -121,11 +168,22 @@ type tally struct {
 	reachable, deferred int64
 	channels, skipped   map[string]int64
 	alone               *person // somebody for a mass send
+	until               time.Time
+	left                map[int]int64
 }
 
 func (c *tally) count(p *person, n int64) {
+	if p.oa.subscribed && slices.Contains(c.t.msg.Channels, Mass) {
+		if c.left == nil {
+			c.left = map[int]int64{}
+		}
+		c.left[max(0, c.t.mass-p.month)] += n
+	}
 	switch v := decide(p, c.t); {
 	case !v.until.IsZero():
+		if v.until.After(c.until) {
+			c.until = v.until
+		}
 		c.reachable += n
 		c.deferred += n
 	case v.reason == "":
@@ -149,6 +207,15 @@ func (c *tally) add(part *tally) {
 	for k, n := range part.skipped {
 		c.skipped[k] += n
 	}
+	for k, n := range part.left {
+		if c.left == nil {
+			c.left = map[int]int64{}
+		}
+		c.left[k] += n
+	}
+	if part.until.After(c.until) {
+		c.until = part.until
+	}
 	if part.alone != nil {
 		c.alone = part.alone
 	}
@@ -158,4 +225,19 @@ func sortReasons(list []Reason) {
 	slices.SortFunc(list, func(a, b Reason) int {
 		return cmp.Or(-cmp.Compare(a.Count, b.Count), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail))
 	})
+}
+
+// JoinReasons adds up two lists.
+func JoinReasons(a, b []Reason) []Reason {
+	a = slices.Clone(a)
+	for _, r := range b {
+		i := slices.IndexFunc(a, func(x Reason) bool { return x.Reason == r.Reason && x.Detail == r.Detail })
+		if i < 0 {
+			a = append(a, r)
+		} else {
+			a[i].Count += r.Count
+		}
+	}
+	sortReasons(a)
+	return a
 }

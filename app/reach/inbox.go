@@ -114,13 +114,31 @@ func (s *Service) MassFinishedTx(tx *gorm.DB, account, msgID, status string, tot
 	return nil
 }
 
-// SubscribeSentTx takes WeChat's report on a subscribe message: code 0 says no more than its first answer did.
-func (s *Service) SubscribeSentTx(ctx context.Context, tx *gorm.DB, account, msgID string, code int, status string, at time.Time) error {
+// SubscribeSentTx takes WeChat's report on a subscribe message, or, without a msgID of a call of ours, on the last notice of the template to
+// the identity. Code 0 says no more than its first answer did.
+func (s *Service) SubscribeSentTx(ctx context.Context, tx *gorm.DB, id *model.Identity, template, msgID string, code int, status string, at time.Time) error {
 	if code == 0 {
 		return nil
 	}
-	failure := cut(strconv.Itoa(code)+" "+status, 120)
-	dup, err := db.Insert(tx, &model.Receipt{Account: account, MsgID: cut(msgID, 32), Failure: failure, At: at})
+	if id.Kind == model.KindOA {
+		msgID = noticeID(id.ID, template)
+	}
+	return s.FailedTx(ctx, tx, id.Account, msgID, strconv.Itoa(code)+" "+status, at)
+}
+
+// TemplateSentTx takes WeChat's report on a template message: "success" says no more than its first answer did.
+func (s *Service) TemplateSentTx(ctx context.Context, tx *gorm.DB, account, msgID, status string, at time.Time) error {
+	if status == "success" || msgID == "" {
+		return nil
+	}
+	return s.FailedTx(ctx, tx, account, msgID, status, at)
+}
+
+// FailedTx takes the report that an accepted message did not arrive, whether or not the answer to its call was written down yet. A report that
+// comes again changes nothing.
+func (s *Service) FailedTx(ctx context.Context, tx *gorm.DB, account, msgID, failure string, at time.Time) error {
+	failure, msgID = cut(failure, 120), cut(msgID, 64)
+	dup, err := db.Insert(tx, &model.Receipt{Account: account, MsgID: msgID, Failure: failure, At: at})
 	if err != nil || !dup {
 		return err // it came before the answer to the call: note applies it
 	}

@@ -12,7 +12,10 @@ import (
 )
 
 // links writes the radar links of a message for each person; the zero value is a message that has none.
-type links struct{ text, page *radar.Filler }
+type links struct {
+	text, page *radar.Filler
+	phone      map[string]*radar.Filler // of SMS and calls with a text of their own
+}
 
 // links reads the links that the message names.
 func (s *Service) links(tx *gorm.DB, m *Message) (k links, err error) {
@@ -24,6 +27,18 @@ func (s *Service) links(tx *gorm.DB, m *Message) (k links, err error) {
 			return k, err
 		}
 	}
+	for _, channel := range []string{SMS, Call} {
+		if body := m.body(channel); body != m.Text && strings.Contains(body, "{{") {
+			filler, err := s.o.Radar.FillerTx(tx, "message."+channel+".text", body)
+			if err != nil {
+				return k, err
+			}
+			if k.phone == nil {
+				k.phone = map[string]*radar.Filler{}
+			}
+			k.phone[channel] = filler
+		}
+	}
 	if m.Subscribe != nil && strings.Contains(m.Subscribe.Page, "{{") {
 		k.page, err = s.o.Radar.FillerTx(tx, "message.subscribe.page", m.Subscribe.Page)
 	}
@@ -31,8 +46,11 @@ func (s *Service) links(tx *gorm.DB, m *Message) (k links, err error) {
 }
 
 // CheckTx is Validate, and refuses radar links that are not there, and with which a text grows too long.
-func (s *Service) CheckTx(tx *gorm.DB, m Message, own ...string) error {
-	if err := Validate(m, own...); err != nil {
+func (s *Service) CheckTx(tx *gorm.DB, class string, m Message, own ...string) error {
+	if err := Validate(class, m, own...); err != nil {
+		return err
+	}
+	if err := s.checkPhone(class, &m); err != nil {
 		return err
 	}
 	k, err := s.links(tx, &m)
@@ -51,9 +69,12 @@ func (s *Service) delivered(tx *gorm.DB, l *lease, f *flight) error {
 		}
 	}
 	for channel, who := range got {
-		ids := radar.Named(l.msg.Text)
-		if channel == Subscribe {
+		ids := radar.Named(l.msg.body(channel))
+		switch channel {
+		case Subscribe:
 			ids = radar.Named(l.msg.Subscribe.Page)
+		case Template, Notice:
+			ids = nil
 		}
 		if len(ids) == 0 || s.o.Radar == nil {
 			continue

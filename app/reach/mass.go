@@ -17,15 +17,18 @@ import (
 const (
 	massRetry   = time.Minute    // the same clientmsgid again: 45066 before
 	massGiveUp  = 24 * time.Hour // WeChat forgets the clientmsgid
-	fillChunk   = 256
+	fillChunk   = 1000
 	settleChunk = 1000
 )
 
 // cut makes the mass batches over the whole run, none of them with one person: 10,001 are 9,999 and 2.
-func (s *Service) cut(ctx context.Context, tx *gorm.DB, run *model.Run, msg *Message, total int64) error {
-	account := s.terms(run.Class, msg, s.clock.Now()).oa
+func (s *Service) cut(ctx context.Context, tx *gorm.DB, run *model.Run, account string, total int64) error {
 	limit := int64(s.o.MassMax)
 	var batches []model.Batch
+	var made int64 // by an earlier cut: of those who get another try
+	if err := tx.Model(&model.Batch{}).Where("run_id = ?", run.ID).Select("COALESCE(MAX(no), 0)").Scan(&made).Error; err != nil {
+		return err
+	}
 	from, at := int64(0), int64(0) // at: people before the batch
 	for at < total {
 		size := min(limit, total-at)
@@ -37,7 +40,7 @@ func (s *Service) cut(ctx context.Context, tx *gorm.DB, run *model.Run, msg *Mes
 		if err != nil {
 			return err
 		}
-		no := int64(len(batches) + 1)
+		no := made + int64(len(batches)+1)
 		batches = append(batches, model.Batch{
 			RunID: run.ID, No: no, Account: account, FromSeq: from, ToSeq: to, Cursor: from, State: model.BatchFilling,
 			ClientMsgID: clientMsgID(run, no), DueAt: s.clock.Now(), LeaseTill: past,
@@ -110,12 +113,13 @@ type massLease struct {
 	model.Batch
 	run *model.Run
 	msg *Message
+	law *law
 	set set
 }
 
 // workMass does what is due of one batch of the run.
-func (s *Service) workMass(ctx context.Context, run *model.Run, msg *Message) (bool, error) {
-	b := &massLease{run: run, msg: msg}
+func (s *Service) workMass(ctx context.Context, run *model.Run, msg *Message, law *law) (bool, error) {
+	b := &massLease{run: run, msg: msg, law: law}
 	var found bool
 	err := each(ctx, s.db.Reader(ctx), func(r *sql.Rows) error {
 		found = true
@@ -203,9 +207,14 @@ func (s *Service) valid(b *massLease, now time.Time) bool {
 	return b.ReservedAt == nil || s.period(b.run.Class, *b.ReservedAt) == s.period(b.run.Class, now)
 }
 
+// skips reports whether those of a batch are to be looked at again, because they are not sent to any more: now, or if they waited.
+func (b *massLease) skips(now, until time.Time) bool {
+	return b.law.over(now) || !until.IsZero() && (b.law.over(until) || b.law.Quiet == QuietDrop)
+}
+
 // blocked is until when no mass send may be made: quiet hours, or a pause that WeChat asked for.
 func (s *Service) blocked(b *massLease, now time.Time) time.Time {
-	t := s.terms(b.run.Class, b.msg, now)
+	t := s.terms(b.law, b.msg, now)
 	if !t.quiet.IsZero() {
 		return t.quiet
 	}

@@ -12,6 +12,12 @@ import (
 
 // send commits that the call is made, then makes it.
 func (s *Service) send(ctx context.Context, b *massLease) (more bool, err error) {
+	if !s.pace.wait(ctx, path{Mass, b.Account}, s.o.Rates[Mass]) {
+		return false, s.changeBatch(context.WithoutCancel(ctx), b, false)
+	}
+	if _, err := s.mayCall(ctx, Mass, b.Account); err != nil { // where none is left, the path pauses: blocked says until when
+		return false, err
+	}
 	old := b.Batch
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		b.Batch, more = old, true
@@ -24,7 +30,7 @@ func (s *Service) send(ctx context.Context, b *massLease) (more bool, err error)
 		switch {
 		case over:
 			b.settleAs(model.DeliveryCancelled, now)
-		case !s.valid(b, now):
+		case !s.valid(b, now) || !paused && b.skips(now, until):
 			b.settleAs(model.BatchFilling, now)
 		case paused:
 			more = false
@@ -49,6 +55,9 @@ func (s *Service) send(ctx context.Context, b *massLease) (more bool, err error)
 // retry makes an unanswered call again: with the same list and clientmsgid WeChat sends it once. It is given up after a day, and when
 // the caps that it used are no longer those of now.
 func (s *Service) retry(ctx context.Context, b *massLease) (more bool, err error) {
+	if _, err := s.mayCall(ctx, Mass, b.Account); err != nil {
+		return false, err
+	}
 	now := s.clock.Now()
 	var paused, over bool
 	if paused, over, err = stopped(ctx, s.db.Reader(ctx), b.RunID); err != nil {
@@ -56,7 +65,7 @@ func (s *Service) retry(ctx context.Context, b *massLease) (more bool, err error
 	}
 	until := s.blocked(b, now)
 	switch {
-	case over || now.Sub(*b.CalledAt) >= massGiveUp || !s.valid(b, now):
+	case over || now.Sub(*b.CalledAt) >= massGiveUp || !s.valid(b, now) || b.skips(now, until):
 		b.settleAs(model.BatchUnknown, now)
 		return true, s.changeBatch(ctx, b, true)
 	case paused:
@@ -89,23 +98,28 @@ func (s *Service) callMass(ctx context.Context, b *massLease, first bool) (more 
 	defer cancel()
 	msgID, err := s.sender.SendMass(call, b.Account, openids, b.msg.Text, b.ClientMsgID)
 	s.o.Crash("mass_after_call")
-	more = s.readMass(b, msgID, err, first)
-	return more, s.changeBatch(context.WithoutCancel(ctx), b, more)
+	more, t := s.readMass(b, msgID, err, first)
+	if err := s.changeBatch(context.WithoutCancel(ctx), b, more); err != nil {
+		return more, err
+	}
+	return more, s.stopIfIll(ctx, b.run, t)
 }
 
 // readMass is what an answer means for the batch.
-func (s *Service) readMass(b *massLease, msgID string, err error, first bool) (more bool) {
+func (s *Service) readMass(b *massLease, msgID string, err error, first bool) (more bool, t told) {
 	now := s.clock.Now()
+	t.calls = b.Size
 	if err == nil {
 		b.MsgID = cut(msgID, 32)
 		b.settleAs(model.BatchAccepted, now)
-		return true
+		return true, t
 	}
 	v := s.o.Classify(err)
 	b.Detail = v.detail()
+	t.failed, t.detail = t.calls, b.Detail
 	switch v.Outcome {
-	case Unknown, TooSoon:
-		b.DueAt = now.Add(massRetry)
+	case Unknown, TooSoon: // asked again: no failure yet
+		t.calls, t.failed, b.DueAt = 0, 0, now.Add(massRetry)
 	case NotSent: // nothing was sent by this call; an earlier one may have been
 		b.DueAt = now.Add(massRetry)
 		if first {
@@ -113,23 +127,28 @@ func (s *Service) readMass(b *massLease, msgID string, err error, first bool) (m
 			b.DueAt = now.Add(retryAfter)
 		}
 	case MinuteLimit:
+		t.failed = 0
 		b.DueAt = s.limit(Mass, b.Account, v.Outcome, now).until
 		if first {
 			b.State, b.CalledAt = model.BatchReady, nil
 		}
 	case DayLimit:
+		t.failed = 0
 		until := s.limit(Mass, b.Account, v.Outcome, now).until
 		if first {
 			b.settleAs(model.BatchFilling, until)
-			return true
+			return true, t
 		}
 		b.DueAt = until
-	case Broken, Refused, Window, Unaccepted:
-		if v.Outcome == Broken {
-			s.o.Log.Error("reach: WeChat refuses the account", "account", b.Account, "channel", Mass, "answer", b.Detail)
+	case Broken: // the run pauses itself; the list waits
+		s.o.Log.Error("reach: WeChat refuses the account", "account", b.Account, "channel", Mass, "answer", b.Detail)
+		t.broken, b.DueAt = true, now
+		if first {
+			b.State, b.CalledAt = model.BatchReady, nil
 		}
+	case Refused, Window, Unaccepted:
 		b.settleAs(model.BatchRejected, now)
-		return true
+		return true, t
 	}
-	return false
+	return false, t
 }

@@ -30,7 +30,7 @@ func (s *Service) fill(ctx context.Context, b *massLease) (more bool, err error)
 		case paused:
 			more = false
 			return s.save(ctx, tx, b, false)
-		case !until.IsZero() || !s.valid(b, now):
+		case !b.skips(now, until) && !until.IsZero() || !s.valid(b, now):
 			if b.ReservedAt != nil {
 				b.settleAs(model.BatchFilling, now)
 				return s.save(ctx, tx, b, true)
@@ -64,9 +64,16 @@ func (s *Service) fillChunk(ctx context.Context, tx *gorm.DB, b *massLease, now 
 	if b.ReservedAt == nil {
 		b.ReservedAt = &now
 	}
-	t := s.terms(b.run.Class, b.msg, now)
+	t, err := s.deciding(tx, b.law, b.msg, now)
+	if err != nil {
+		return err
+	}
+	t.stamp = stamp(*b.ReservedAt)
 	all, err := s.judge(ctx, tx, b.RunID, b.set, t, rows, taken)
 	if err != nil {
+		return err
+	}
+	if err := s.markNow(ctx, tx, b.run, all); err != nil {
 		return err
 	}
 	w, u := newWriter(b.RunID, now), newUses(t)
@@ -105,7 +112,7 @@ func (s *Service) fillChunk(ctx context.Context, tx *gorm.DB, b *massLease, now 
 	if err := w.flush(ctx, tx); err != nil {
 		return err
 	}
-	return u.flush(ctx, tx)
+	return u.flush(ctx, tx, b.RunID)
 }
 
 // fromMass are the terms for one whose turn for the earlier channels is over.
@@ -118,10 +125,7 @@ func (t *terms) fromMass() *terms {
 }
 
 func (u *uses) useMass(p *person) {
-	u.chosen[p.who] = true
-	if u.t.marketing {
-		u.count(useMarketing, u.t.day, p.who, p.todayRow)
-	}
+	u.send(p, Mass)
 	u.count(useMass(u.t.oa), u.t.month, p.who, p.monthRow)
 }
 

@@ -93,10 +93,11 @@ func (s *Service) giveBack(ctx context.Context, tx *gorm.DB, b *massLease, rows 
 	if err != nil {
 		return err
 	}
-	if b.run.Class == model.ClassMarketing {
-		if err := countUse(ctx, tx, useMarketing+" "+string(s.zone.DayOf(*b.ReservedAt)), whos, -1); err != nil {
-			return err
-		}
+	if err := countUse(ctx, tx, useSend(b.run.Class, Mass)+" "+stamp(*b.ReservedAt), whos, -1); err != nil {
+		return err
+	}
+	if err := deleteOnces(ctx, tx, b.law.OnceKey, whos, b.RunID); err != nil {
+		return err
 	}
 	return countUse(ctx, tx, useMass(b.Account)+" "+s.zone.MonthOf(*b.ReservedAt), whos, -1)
 }
@@ -107,7 +108,7 @@ func (s *Service) whos(ctx context.Context, tx *gorm.DB, rows []row) ([]int64, e
 	for i, r := range rows {
 		ids[i] = r.member // ascending, as seqs are
 	}
-	none := &terms{msg: &Message{}}
+	none := &terms{law: &law{}, msg: &Message{}}
 	all, err := people(ctx, tx, none, ids, nil)
 	if err != nil {
 		return nil, err

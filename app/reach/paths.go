@@ -9,7 +9,7 @@ import (
 type held struct {
 	until  time.Time // app time
 	detail string    // minute_limit | day_limit
-	refuse bool      // calls are not put off but refused: the account is misconfigured
+	refuse bool      // the account is misconfigured: runs that would call it pause themselves
 	code   string    // what WeChat said
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"gorm.io/gorm"
+
+	"github.com/siyu-scrm/siyu/app/consent"
 )
 
 // people reads what decide looks at, for the members ids (ascending). Duplicates within a run are markTwice's.
@@ -60,7 +62,7 @@ func (l *loading) members(ids []int64) error {
 			p := &person{found: true}
 			var into sql.NullInt64
 			var out sql.NullTime
-			if err := r.Scan(&p.id, &into, &out, &p.nickname, &p.no); err != nil || !wanted(p.id) {
+			if err := r.Scan(&p.id, &into, &out, &p.nickname, &p.no, &p.joined, &p.phone); err != nil || !wanted(p.id) {
 				return err
 			}
 			if p.who, p.optedOut = p.id, out.Valid; into.Valid {
@@ -69,7 +71,7 @@ func (l *loading) members(ids []int64) error {
 				l.roots[p.id] = p
 			}
 			return nil
-		}, "SELECT id, merged_into, opted_out_at, nickname, no FROM members WHERE "+where, list...)
+		}, "SELECT id, merged_into, opted_out_at, nickname, no, joined_at IS NOT NULL, phone_sealed FROM members WHERE "+where, list...)
 		if err != nil {
 			return err
 		}
@@ -108,12 +110,25 @@ func (l *loading) states(points func(context.Context, *gorm.DB, []int64) (map[in
 		}
 	}
 	if has(Subscribe) && len(l.byMP) > 0 {
-		if err := l.acceptances(); err != nil {
+		if err := l.acceptances(l.byMP, l.t.template, func(p *person) *int { return &p.accepted }); err != nil {
 			return err
 		}
 	}
-	if l.t.marketing || has(Mass) {
-		if err := l.uses(); err != nil {
+	if has(Notice) && len(l.byOA) > 0 {
+		if err := l.acceptances(l.byOA, l.t.notice, func(p *person) *int { return &p.noticed }); err != nil {
+			return err
+		}
+	}
+	if has(SMS) || has(Call) {
+		if err := l.consents(); err != nil {
+			return err
+		}
+	}
+	if err := l.uses(); err != nil {
+		return err
+	}
+	if l.t.OnceKey != "" {
+		if err := l.onces(); err != nil {
 			return err
 		}
 	}
@@ -181,43 +196,69 @@ func (l *loading) allowances() error {
 	}, "SELECT identity_id, kind FROM allowances WHERE "+where+" AND remaining > 0 AND expires_at > ? ORDER BY expires_at, kind", args(list, l.t.now)...)
 }
 
-func (l *loading) acceptances() error {
-	where, list := inOrBetween("identity_id", keys(l.byMP))
+// consents are what they said of their phone numbers.
+func (l *loading) consents() error {
+	said, err := consent.States(l.tx, l.ids)
+	for id, of := range said {
+		l.roots[id].consents = of
+	}
+	return err
+}
+
+func (l *loading) acceptances(by map[int64]*person, template string, count func(*person) *int) error {
+	where, list := inOrBetween("identity_id", keys(by))
 	return each(l.ctx, l.tx, func(r *sql.Rows) error {
 		var id int64
 		var n int
 		if err := r.Scan(&id, &n); err != nil {
 			return err
 		}
-		if p := l.byMP[id]; p != nil {
-			p.accepted = n
+		if p := by[id]; p != nil {
+			*count(p) = n
 		}
 		return nil
-	}, "SELECT identity_id, accepted_count FROM acceptances WHERE "+where+" AND template_id = ?", args(list, l.t.template)...)
+	}, "SELECT identity_id, accepted_count FROM acceptances WHERE "+where+" AND template_id = ?", args(list, template)...)
 }
 
 func (l *loading) uses() error {
+	mass := useMass(l.t.oa)
+	since := l.t.stamp
+	for _, c := range l.t.limits {
+		since = min(since, c.since)
+	}
 	where, list := inOrBetween("member_id", l.ids)
 	return each(l.ctx, l.tx, func(r *sql.Rows) error {
 		var id int64
-		var period string
+		var kind, period string
 		var n int
-		if err := r.Scan(&id, &period, &n); err != nil {
+		if err := r.Scan(&id, &kind, &period, &n); err != nil {
 			return err
 		}
-		switch p := l.roots[id]; {
+		p := l.roots[id]
+		class, channel, send := isSend(kind)
+		switch {
 		case p == nil:
-		case period == l.t.day:
-			p.today, p.todayRow = n, true
-		default:
+		case send:
+			p.sends = append(p.sends, sent{class, channel, period, n})
+		case kind == mass && period == l.t.month:
 			p.month, p.monthRow = n, true
 		}
 		return nil
-	}, "SELECT member_id, period, used FROM reach_uses WHERE "+where+" AND ((kind = ? AND period = ?) OR (kind = ? AND period = ?))",
-		args(list, useMarketing, l.t.day, useMass(l.t.oa), l.t.month)...)
+	}, "SELECT member_id, kind, period, used FROM reach_uses WHERE "+where+" AND (period >= ? OR (kind = ? AND period = ?))",
+		args(list, since, mass, l.t.month)...)
 }
 
-// What is counted against caps.
-const useMarketing = "marketing"
+// onces: who received a message of the run's key.
+func (l *loading) onces() error {
+	where, list := inOrBetween("member_id", l.ids)
+	return each(l.ctx, l.tx, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		if p := l.roots[id]; p != nil {
+			p.once = true
+		}
+		return err
+	}, "SELECT member_id FROM once_sends WHERE "+where+" AND once_key = ?", args(list, l.t.OnceKey)...)
+}
 
 func useMass(account string) string { return "mass:" + account }

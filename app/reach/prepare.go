@@ -25,12 +25,12 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 	if err != nil {
 		return nil, err
 	}
-	f := &flight{}
+	f, kept := &flight{}, &flight{}
 	w := newWriter(l.run.ID, t.now)
 	u := newUses(t)
 	for _, r := range rows {
 		p := all[r.member]
-		p.noMass = r.noMass
+		p.noMass, p.waited = r.noMass, r.reason
 		p.duplicate = p.duplicate || u.chosen[p.who]
 		switch v := decide(p, t); {
 		case !v.until.IsZero():
@@ -46,8 +46,14 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 			d.move(r.state, model.DeliveryPending, 1)
 			d.mass++
 		default:
-			i := newItem(r, p, t, v.channel, k, l.run.ID)
+			i := s.newItem(r, p, t, v.channel, k, l.run.ID)
 			u.use(p, i)
+			if v.channel == InApp || v.channel == Event { // delivered with this transaction: there is no call
+				kept.items = append(kept.items, i)
+				w.set("state = 'accepted', channel = ?, reason = '', detail = '', due_at = NULL", r.seq, v.channel)
+				d.move(r.state, model.DeliveryAccepted, 1)
+				continue
+			}
 			w.attempting(i)
 			d.move(r.state, model.DeliveryAttempting, 1)
 			f.items = append(f.items, i)
@@ -56,7 +62,10 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 	if err := w.flush(ctx, tx); err != nil {
 		return nil, err
 	}
-	return f, u.flush(ctx, tx)
+	if err := s.keep(ctx, tx, l, kept, t.now); err != nil {
+		return nil, err
+	}
+	return f, u.flush(ctx, tx, l.run.ID)
 }
 
 // judge reads the people of rows. Locked by the caller; those whom they were merged into are locked here.
@@ -162,15 +171,32 @@ func mergedInto(ctx context.Context, tx *gorm.DB, whos []int64) (map[int64][]int
 	return found, nil
 }
 
-func newItem(r row, p *person, t *terms, channel string, k links, runID int64) *item {
-	i := &item{row: r, who: p.who, channel: channel, account: t.account(channel), to: p.oa}
-	if t.marketing {
-		i.day = t.day
+func (s *Service) newItem(r row, p *person, t *terms, channel string, k links, runID int64) *item {
+	i := &item{
+		row: r, who: p.who, channel: channel, account: t.account(channel), to: p.oa, use: useSend(t.class, channel) + " " + t.stamp,
+		key: fmt.Sprintf("r%d-%d", runID, r.seq),
 	}
-	if channel == Customer {
-		i.allowance, i.text = p.allowance, t.msg.text(p, k, runID)
-	} else {
-		i.to, i.data, i.page = p.mp, t.msg.data(p), k.page.Token(t.msg.Subscribe.Page, runID, p.who)
+	if c := t.msg.content(channel); c != nil {
+		i.template, i.data, i.page = c.TemplateID, t.msg.data(c, p), c.Page
+	}
+	switch channel {
+	case Customer:
+		i.allowance, i.text = p.allowance, cut(t.msg.text(channel, p, k, runID), maxBytes)
+	case Subscribe:
+		i.to, i.page = p.mp, k.page.Token(t.msg.Subscribe.Page, runID, p.who)
+	case SMS, Call:
+		i.to, i.text = identity{openid: s.o.Number(p.phone)}, t.msg.text(channel, p, k, runID)
+		if channel == SMS {
+			i.text = s.framed(i.text, t.marketing)
+		}
+		for _, param := range t.msg.phone(channel).Params {
+			i.params = append(i.params, t.msg.fill(param, p))
+		}
+	case InApp, Event:
+		i.text = t.msg.text(channel, p, k, runID)
+		if t.msg.Inbox != nil {
+			i.title = t.msg.fill(t.msg.Inbox.Title, p)
+		}
 	}
 	return i
 }
@@ -182,22 +208,34 @@ type uses struct {
 	more    map[string][]int64 // kind+period → members whose row counts one more
 	first   map[string][]int64 // who have no row yet
 	windows map[string][]int64 // kind of allowance → identities
-	accepts []int64            // identities
+	accepts map[string][]int64 // template → identities
+	once    []int64            // members, where the run has a key
 }
 
 func newUses(t *terms) *uses {
-	return &uses{t: t, chosen: map[int64]bool{}, more: map[string][]int64{}, first: map[string][]int64{}, windows: map[string][]int64{}}
+	return &uses{t: t, chosen: map[int64]bool{}, more: map[string][]int64{}, first: map[string][]int64{}, windows: map[string][]int64{}, accepts: map[string][]int64{}}
 }
 
 func (u *uses) use(p *person, i *item) {
-	u.chosen[p.who] = true
-	if u.t.marketing {
-		u.count(useMarketing, u.t.day, p.who, p.todayRow)
-	}
-	if i.channel == Customer {
+	u.send(p, i.channel)
+	switch i.channel {
+	case Customer:
 		u.windows[i.allowance] = append(u.windows[i.allowance], i.to.id)
-	} else {
-		u.accepts = append(u.accepts, i.to.id)
+	case Subscribe, Notice:
+		u.accepts[i.template] = append(u.accepts[i.template], i.to.id)
+	}
+}
+
+// send counts a message to a person by a channel.
+func (u *uses) send(p *person, channel string) {
+	u.chosen[p.who] = true
+	if u.t.Test {
+		return
+	}
+	exists := slices.ContainsFunc(p.sends, func(x sent) bool { return x.at == u.t.stamp && x.class == u.t.class && x.channel == channel })
+	u.count(useSend(u.t.class, channel), u.t.stamp, p.who, exists)
+	if u.t.OnceKey != "" {
+		u.once = append(u.once, p.who)
 	}
 }
 
@@ -210,7 +248,7 @@ func (u *uses) count(kind, period string, who int64, exists bool) {
 	}
 }
 
-func (u *uses) flush(ctx context.Context, tx *gorm.DB) error {
+func (u *uses) flush(ctx context.Context, tx *gorm.DB, runID int64) error {
 	for key, ids := range u.more {
 		if err := countUse(ctx, tx, key, ids, 1); err != nil {
 			return err
@@ -232,10 +270,13 @@ func (u *uses) flush(ctx context.Context, tx *gorm.DB) error {
 			return fmt.Errorf("reach: use allowance: %w", err)
 		}
 	}
-	if len(u.accepts) > 0 {
-		where, list := in("identity_id", u.accepts)
+	if err := insertOnces(ctx, tx, u.t.OnceKey, u.once, runID); err != nil {
+		return err
+	}
+	for template, ids := range u.accepts {
+		where, list := in("identity_id", ids)
 		_, err := exec(ctx, tx, "UPDATE acceptances SET accepted_count = accepted_count - 1, updated_at = ? WHERE template_id = ? AND "+where,
-			args(u.t.now, u.t.template, list)...)
+			args(u.t.now, template, list)...)
 		if err != nil {
 			return fmt.Errorf("reach: use acceptance: %w", err)
 		}

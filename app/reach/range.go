@@ -94,6 +94,7 @@ func bump(ctx context.Context, tx *gorm.DB, runID, no int64, d *delta) error {
 type lease struct {
 	run      *model.Run
 	msg      *Message
+	law      *law
 	no       int64
 	from, to int64
 	cursor   int64
@@ -102,7 +103,7 @@ type lease struct {
 }
 
 // leaseRange takes a due range of the run; nil if there is none. What an older lease left attempting may have been sent: it becomes unknown.
-func (s *Service) leaseRange(ctx context.Context, run *model.Run, msg *Message) (*lease, error) {
+func (s *Service) leaseRange(ctx context.Context, run *model.Run, msg *Message, law *law) (*lease, error) {
 	var nos []int64
 	r := s.db.Reader(ctx)
 	err := each(ctx, r, func(r *sql.Rows) error {
@@ -116,7 +117,7 @@ func (s *Service) leaseRange(ctx context.Context, run *model.Run, msg *Message) 
 	if err != nil || len(nos) == 0 {
 		return nil, err
 	}
-	l := &lease{run: run, msg: msg, no: nos[rand.IntN(len(nos))]}
+	l := &lease{run: run, msg: msg, law: law, no: nos[rand.IntN(len(nos))]}
 	err = s.db.BulkTx(ctx, func(ctx context.Context, tx *gorm.DB) error { return s.takeRange(ctx, tx, l) })
 	if errors.Is(err, errLost) { // another was faster: there is work, so the caller comes again
 		return &lease{}, nil
@@ -150,7 +151,10 @@ func (s *Service) takeRange(ctx context.Context, tx *gorm.DB, l *lease) error {
 		return err
 	}
 	if row.Made {
-		return s.sweep(ctx, tx, l)
+		if err := s.sweep(ctx, tx, l); err != nil || !row.Again {
+			return err
+		}
+		return s.again(ctx, tx, l)
 	}
 	if l.run.State == model.RunCancelling {
 		return nil

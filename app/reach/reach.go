@@ -15,15 +15,20 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/carrier"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/radar"
+	"github.com/siyu-scrm/siyu/app/wechat"
 )
 
 // Sender is what the engine needs of WeChat. An error is read by Options.Classify.
 type Sender interface {
 	SendText(ctx context.Context, account, openid, text string) error
 	SendSubscribe(ctx context.Context, account, openid, templateID, page string, data map[string]string) (msgID string, err error)
+	SendTemplate(ctx context.Context, account, openid string, m wechat.TemplateMessage) (msgID string, err error)
+	SendNotice(ctx context.Context, account, openid string, m wechat.TemplateMessage) error
 	// SendMass answers the message id also where WeChat says that it has the clientMsgID already (45065).
 	SendMass(ctx context.Context, account string, openids []string, text, clientMsgID string) (msgID string, err error)
 }
@@ -60,20 +65,32 @@ type Options struct {
 	QuietFrom, QuietTo time.Duration       // from midnight; equal means none
 	InFlight           int                 // calls at once, of this process; default 128
 	Workers            int                 // how many goroutines call Work; default 2. A batch is InFlight/Workers
+	Rates              map[string]int      // calls a second of a channel, for each account, of this process; none: as fast as WeChat answers
+	DayCalls           map[string]int64    // WeChat's quota of calls a day of a channel, for each account; none: not counted
+	Prices             map[string]int64    // what a message by a channel costs, in fen
 	RangeSize          int                 // recipients per range; default 1,000
 	Lease              time.Duration       // real time; default 15 s
 	CallTimeout        time.Duration       // real time; default 8 s, below Lease
+	StopPercent        int                 // a run pauses itself when more of its last calls failed; 0: it never does for that
+	StopCalls          int                 // of at least so many calls; default 50
 	Classify           func(error) Verdict // default Read
 	// Points are the balances that {{points}} shows; who has none is absent.
 	Points func(ctx context.Context, tx *gorm.DB, ids []int64) (map[int64]int64, error)
-	Radar  *radar.Service     // writes tracked links; nil: texts have none
-	Crash  func(point string) // for kill tests: see CrashAt
-	Log    *slog.Logger
+	// Carriers reach phone numbers, by channel; none: the channel is refused. Number opens a sealed number, Brand and OptOut frame an SMS.
+	Carriers      map[string]carrier.Provider
+	Number        func(sealed string) string
+	Brand, OptOut string
+	MPAppID       string     // of the mini-program that template messages open
+	Events        *event.Log // of the channel webhook
+
+	Radar *radar.Service     // writes tracked links; nil: texts have none
+	Crash func(point string) // for kill tests: see CrashAt
+	Log   *slog.Logger
 }
 
 // DefaultOptions are the house rules (PLAYBOOKS H16).
 func DefaultOptions() Options {
-	return Options{DailyCap: 1, QuietFrom: 22 * time.Hour, QuietTo: 8 * time.Hour}
+	return Options{DailyCap: 1, QuietFrom: 22 * time.Hour, QuietTo: 8 * time.Hour, StopPercent: 20}
 }
 
 // Service is the engine. Safe for concurrent use.
@@ -86,6 +103,11 @@ type Service struct {
 	owner  string // of leases: this process
 	paths  paths
 	sets   sets
+	laws   laws
+	pace   pace
+	quota  quota
+	turns  turns
+	health health
 
 	recheck map[string]Rechecker // by source
 }
@@ -102,6 +124,7 @@ func New(d *db.DB, c clock.Clock, z clock.Zone, sender Sender, o Options) *Servi
 	def(&o.InFlight, 128)
 	def(&o.Workers, 2)
 	def(&o.RangeSize, 1000)
+	def(&o.StopCalls, 50)
 	if o.OA == "" {
 		o.OA = "oa"
 	}

@@ -372,30 +372,25 @@ func TestAnswers(t *testing.T) {
 		w.settle(run)
 		require.EqualValues(t, 30, w.exact(run).Accepted)
 	})
-	t.Run("AMisconfiguredAccountIsCalledOnce", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, func(o *reach.Options) { o.InFlight, o.Workers = 1, 1 })
-		ids := w.people(30, who{oa: true, window: 1})
-		run := w.start(customer, ids)
-		w.wx.answer = func(call) error { return fail(reach.Broken, 48001) }
-		w.settle(run)
-		require.Len(t, w.wx.calls, 1)
-		require.EqualValues(t, 30, w.exact(run).Rejected)
-		require.Zero(t, w.used(ids[9], "marketing"))
-	})
 	t.Run("AReportOfFailureFindsItsRowWhicheverComesFirst", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		ids := w.people(2, who{mp: true, accepted: 1})
 		run := w.start(subs, ids)
-		w.tx(func(tx *gorm.DB) error { return w.SubscribeSentTx(t.Context(), tx, "mp", "m1", 43101, "early", noon) })
+		w.tx(func(tx *gorm.DB) error {
+			return w.SubscribeSentTx(t.Context(), tx, &model.Identity{Account: "mp", Kind: model.KindMP}, "t", "m1", 43101, "early", noon)
+		})
 		w.settle(run)
 		require.EqualValues(t, 1, w.exact(run).Rejected)
 		for range 2 {
-			w.tx(func(tx *gorm.DB) error { return w.SubscribeSentTx(t.Context(), tx, "mp", "m2", 43101, "late", noon) })
+			w.tx(func(tx *gorm.DB) error {
+				return w.SubscribeSentTx(t.Context(), tx, &model.Identity{Account: "mp", Kind: model.KindMP}, "t", "m2", 43101, "late", noon)
+			})
 		}
 		require.EqualValues(t, 2, w.exact(run).Rejected)
-		w.tx(func(tx *gorm.DB) error { return w.SubscribeSentTx(t.Context(), tx, "mp", "m2", 0, "success", noon) })
+		w.tx(func(tx *gorm.DB) error {
+			return w.SubscribeSentTx(t.Context(), tx, &model.Identity{Account: "mp", Kind: model.KindMP}, "t", "m2", 0, "success", noon)
+		})
 		require.EqualValues(t, 2, w.exact(run).Rejected)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -105,6 +106,17 @@ func (s *Service) Runs(ctx context.Context, source string, sourceID, beforeID in
 	var runs []model.Run
 	if err := tx.Find(&runs).Error; err != nil {
 		return nil, fmt.Errorf("reach: list runs: %w", err)
+	}
+	return runs, nil
+}
+
+// Unfinished are the runs of a source and class since the moment that are not over.
+func (s *Service) Unfinished(tx *gorm.DB, source, class string, since time.Time) ([]model.Run, error) {
+	var runs []model.Run
+	err := tx.Omit("members").Where("state IN ? AND source = ? AND class = ? AND created_at >= ?", []string{model.RunSending, model.RunMassing}, source, class, since).
+		Order("id").Find(&runs).Error
+	if err != nil {
+		return nil, fmt.Errorf("reach: unfinished runs: %w", err)
 	}
 	return runs, nil
 }

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"context"
 
 	"gorm.io/gorm"
@@ -10,7 +11,8 @@ import (
 
 // Now is what a source knows of a person right before he is sent to.
 type Now struct {
-	Gone   bool              // the run has become pointless for him since it was frozen: he is skipped as CONDITION
+	Gone   bool              // the run has become pointless for him since it was frozen: he is skipped
+	Reason string            // of Gone: Condition, the default, or Exited
 	Values map[string]string // of the variables that only this source knows
 }
 
@@ -37,7 +39,14 @@ func (s *Service) markNow(ctx context.Context, tx *gorm.DB, run *model.Run, all 
 	}
 	now, err := ask(ctx, tx, run, ids)
 	for _, p := range all {
-		p.gone, p.values = now[p.who].Gone, now[p.who].Values
+		p.is(now[p.who])
 	}
 	return err
+}
+
+// is takes in what the source of the run knows of the person.
+func (p *person) is(now Now) {
+	if p.gone, p.values = "", now.Values; now.Gone {
+		p.gone = cmp.Or(now.Reason, Condition)
+	}
 }

@@ -23,7 +23,12 @@ type RunSpec struct {
 	Class    string // model.ClassMarketing or model.ClassService
 	Message  Message
 	Members  *roaring.Bitmap
-	Own      []string // variables that the source fills: see Recheck
+	Rules    Rules
+	Reserves []Reserve // more important sends of the day
+	Variant  string
+	Held     *roaring.Bitmap // who gets nothing; nil = nobody
+	Own      []string        // variables that the source fills: see Recheck
+	Hold     bool            // it begins paused, until HoldTx lets it go
 }
 
 // past is before every lease.
@@ -32,7 +37,10 @@ var past = time.Unix(0, 0).UTC()
 // StartTx freezes a run in the caller's transaction: one row with the exact members, and its ranges. Work does the rest.
 // It returns errs.Duplicate ("reach.duplicate") if the slot has a run already; the caller's transaction must then end.
 func (s *Service) StartTx(_ context.Context, tx *gorm.DB, spec RunSpec) (*model.Run, error) {
-	if err := s.CheckTx(tx, spec.Message, spec.Own...); err != nil {
+	if err := s.CheckTx(tx, spec.Class, spec.Message, spec.Own...); err != nil {
+		return nil, err
+	}
+	if err := spec.Rules.Validate(); err != nil {
 		return nil, err
 	}
 	now := s.clock.Now()
@@ -47,11 +55,30 @@ func (s *Service) StartTx(_ context.Context, tx *gorm.DB, spec RunSpec) (*model.
 	}
 	n := int64(members.GetCardinality()) //nolint:gosec // ids fit 32 bits
 	run := spec.run(model.RunSending, now)
-	run.Audience, run.Members, run.RangeSize = n, raw, int64(s.o.RangeSize)
+	run.Audience, run.Members, run.RangeSize, run.Paused = n, raw, int64(s.o.RangeSize), spec.Hold
 	if n == 0 {
 		run.State, run.DoneAt = model.RunDone, &now
 	}
+	run.Reserves, run.Variant = len(spec.Reserves), spec.Variant
+	if spec.Held != nil {
+		run.Held = int64(spec.Held.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	}
+	if until := spec.Rules.until(now); !until.IsZero() {
+		run.Until = &until
+	}
 	if err := insertRun(tx, run); err != nil {
+		return nil, err
+	}
+	if run.Held > 0 {
+		raw, err := spec.Held.ToBytes()
+		if err == nil {
+			err = tx.Create(&model.RunHeld{RunID: run.ID, Members: raw}).Error
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reach: freeze: %w", err)
+		}
+	}
+	if err := freezeReserves(tx, run.ID, spec.Reserves); err != nil {
 		return nil, err
 	}
 	var ranges []model.Range
@@ -67,6 +94,7 @@ func (s *Service) StartTx(_ context.Context, tx *gorm.DB, spec RunSpec) (*model.
 			return nil, fmt.Errorf("reach: freeze: %w", err)
 		}
 	}
+	s.o.Crash("freezing")
 	run.Members = nil
 	return run, nil
 }
@@ -82,7 +110,7 @@ func (s *Service) MissTx(tx *gorm.DB, spec RunSpec) (*model.Run, error) {
 func (spec RunSpec) run(state string, now time.Time) *model.Run {
 	return &model.Run{
 		Source: spec.Source, SourceID: spec.SourceID, Slot: spec.Slot, Class: spec.Class,
-		State: state, Message: model.ToJSON(spec.Message), RangeSize: 1, Members: []byte{}, CreatedAt: now,
+		State: state, Message: model.ToJSON(spec.Message), Rules: model.ToJSON(spec.Rules), RangeSize: 1, Members: []byte{}, CreatedAt: now,
 	}
 }
 
@@ -127,10 +155,30 @@ func (s *Service) members(tx *gorm.DB, runID int64) (set, error) {
 	return bm, nil
 }
 
+// MembersOf are those whom a run was frozen with, and those of its firing who are held back.
+func (s *Service) MembersOf(tx *gorm.DB, run *model.Run) (members, held *roaring.Bitmap, err error) {
+	frozen, err := s.members(tx, run.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	held = roaring.New()
+	if run.Held == 0 {
+		return frozen.Clone(), held, nil
+	}
+	var row model.RunHeld
+	if err = tx.Take(&row, run.ID).Error; err == nil {
+		_, err = held.ReadFrom(bytes.NewReader(row.Members))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reach: held of run %d: %w", run.ID, err)
+	}
+	return frozen.Clone(), held, nil
+}
+
 // Pause stops a run, or lets it go on. Calls in flight end.
 func (s *Service) Pause(ctx context.Context, runID int64, paused bool) error {
 	return s.turn(ctx, runID, func(_ context.Context, tx *gorm.DB) error {
-		return s.change(tx.Where("id = ?", runID), "paused", paused)
+		return s.change(tx.Where("id = ?", runID), paused)
 	})
 }
 
@@ -151,16 +199,23 @@ func (s *Service) turn(ctx context.Context, runID int64, change func(ctx context
 
 // PauseSourceTx pauses, or lets go on, every unfinished run of a source.
 func (s *Service) PauseSourceTx(tx *gorm.DB, source string, sourceID int64, paused bool) error {
-	err := s.change(tx.Where("source = ? AND source_id = ?", source, sourceID), "paused", paused)
+	err := s.change(tx.Where("source = ? AND source_id = ?", source, sourceID), paused)
 	if errs.CodeOf(err) == errs.NotFound {
 		return nil
 	}
 	return err
 }
 
-// change sets a column of unfinished runs.
-func (s *Service) change(tx *gorm.DB, column string, value any) error {
-	res := tx.Model(&model.Run{}).Where("state IN ?", []string{model.RunSending, model.RunMassing}).Update(column, value)
+// HoldTx pauses an unfinished run, or lets it go on, in the caller's transaction.
+func (s *Service) HoldTx(tx *gorm.DB, runID int64, hold bool) error {
+	return s.change(tx.Where("id = ?", runID), hold)
+}
+
+// change pauses unfinished runs, or lets them go on; a finished one stays as it is. That an operator paused it replaces why a run had paused itself.
+func (s *Service) change(tx *gorm.DB, paused bool) error {
+	tx = tx.Session(&gorm.Session{}) // asked twice
+	res := tx.Model(&model.Run{}).Where("state IN ?", []string{model.RunSending, model.RunMassing}).
+		Updates(map[string]any{"paused": paused, "paused_for": ""})
 	if res.Error != nil {
 		return fmt.Errorf("reach: change run: %w", res.Error)
 	}

@@ -2,8 +2,11 @@ package reach
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,27 +49,45 @@ func (s *Service) settle(ctx context.Context, tx *gorm.DB, l *lease, f *flight, 
 	if err := w.flush(ctx, tx); err != nil {
 		return err
 	}
-	template := ""
-	if l.msg.Subscribe != nil {
-		template = l.msg.Subscribe.TemplateID
+	if err := back.flush(ctx, tx); err != nil {
+		return err
 	}
-	if err := back.flush(ctx, tx, template); err != nil {
+	if err := deleteOnces(ctx, tx, l.law.OnceKey, back.members, l.run.ID); err != nil {
 		return err
 	}
 	if err := s.delivered(tx, l, f); err != nil {
 		return err
 	}
-	return note(ctx, tx, l.run.ID, noted, d, now)
+	byAccount := map[string][]*item{}
+	for _, i := range noted {
+		byAccount[i.account] = append(byAccount[i.account], i)
+	}
+	for _, account := range slices.Sorted(maps.Keys(byAccount)) {
+		if err := note(ctx, tx, l.run.ID, byAccount[account], d, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// note keeps WeChat's message ids, by which its reports find the rows. A report that came first is applied now.
+// note keeps the message ids that one account gave, by which reports find the rows. A report that came first is applied now.
 func note(ctx context.Context, tx *gorm.DB, runID int64, items []*item, d *delta, now time.Time) error {
 	if len(items) == 0 {
 		return nil
 	}
+	if err := replace(ctx, tx, items); err != nil {
+		return err
+	}
 	early, err := reports(ctx, tx, items)
 	if err != nil {
 		return err
+	}
+	for _, i := range items {
+		if failure := early[i.result.msgID]; i.channel == Notice && failure != "" { // it was this one's: the next one's comes by itself
+			if _, err := exec(ctx, tx, "DELETE FROM receipts WHERE account = ? AND msg_id = ?", i.account, i.result.msgID); err != nil {
+				return fmt.Errorf("reach: use receipt: %w", err)
+			}
+		}
 	}
 	var cases, values strings.Builder
 	var caseArgs, valueArgs []any
@@ -117,4 +138,29 @@ func reports(ctx context.Context, tx *gorm.DB, items []*item) (map[string]string
 		return nil, fmt.Errorf("reach: read receipts: %w", err)
 	}
 	return early, nil
+}
+
+// replace drops the receipts of older notices: WeChat gives a subscribe notice no id, so that its report names the person and the template alone
+// (FACTS §3.3) and is taken for that of the newest.
+func replace(ctx context.Context, tx *gorm.DB, items []*item) error {
+	list := []any{items[0].account}
+	for _, i := range items {
+		if i.channel == Notice {
+			list = append(list, i.result.msgID)
+		}
+	}
+	if len(list) == 1 {
+		return nil
+	}
+	_, err := exec(ctx, tx, "DELETE FROM receipts WHERE account = ? AND run_id > 0 AND msg_id IN (?"+strings.Repeat(",?", len(list)-2)+")", list...)
+	if err != nil {
+		return fmt.Errorf("reach: replace receipts: %w", err)
+	}
+	return nil
+}
+
+// noticeID stands for the message id that WeChat does not give.
+func noticeID(identityID int64, template string) string {
+	sum := sha256.Sum256([]byte(template))
+	return fmt.Sprintf("n%d-%x", identityID, sum[:8])
 }

@@ -47,22 +47,50 @@ func insertUses(ctx context.Context, tx *gorm.DB, rows []model.ReachUse) error {
 	return nil
 }
 
+// insertOnces notes who receives a message of a key. The locks of the members keep two runs from doing it for one; the key would, too.
+func insertOnces(ctx context.Context, tx *gorm.DB, key string, ids []int64, runID int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list := make([]any, 0, 3*len(ids))
+	for _, id := range ids {
+		list = append(list, key, id, runID)
+	}
+	_, err := exec(ctx, tx, "INSERT INTO once_sends (once_key, member_id, run_id) VALUES (?,?,?)"+strings.Repeat(",(?,?,?)", len(ids)-1), list...)
+	if err != nil {
+		return fmt.Errorf("reach: once: %w", err)
+	}
+	return nil
+}
+
+// deleteOnces takes it back of those who got nothing.
+func deleteOnces(ctx context.Context, tx *gorm.DB, key string, ids []int64, runID int64) error {
+	if key == "" || len(ids) == 0 {
+		return nil
+	}
+	where, list := in("member_id", ids)
+	if _, err := exec(ctx, tx, "DELETE FROM once_sends WHERE once_key = ? AND run_id = ? AND "+where, args(key, runID, list)...); err != nil {
+		return fmt.Errorf("reach: once: %w", err)
+	}
+	return nil
+}
+
 // refunds collects what calls that sent nothing give back, and what WeChat says is used up.
 type refunds struct {
-	days     map[string][]int64 // day → members
+	sends    map[string][]int64 // kind and second → members
+	members  []int64
 	windows  map[string][]int64 // kind → identities
-	accepts  []int64
-	closed   []int64 // identities without allowance
-	unwanted []int64 // identities without acceptance
+	accepts  map[string][]int64 // template → identities
+	closed   []int64            // identities without allowance
+	unwanted map[string][]int64 // template → identities without acceptance
 }
 
 func (r *refunds) give(i *item) {
-	if i.day != "" {
-		if r.days == nil {
-			r.days = map[string][]int64{}
-		}
-		r.days[i.day] = append(r.days[i.day], i.who)
+	if r.sends == nil {
+		r.sends = map[string][]int64{}
 	}
+	r.sends[i.use] = append(r.sends[i.use], i.who)
+	r.members = append(r.members, i.who)
 	switch {
 	case i.channel == Customer && i.result.close:
 		r.closed = append(r.closed, i.to.id)
@@ -71,16 +99,25 @@ func (r *refunds) give(i *item) {
 			r.windows = map[string][]int64{}
 		}
 		r.windows[i.allowance] = append(r.windows[i.allowance], i.to.id)
+	case i.channel != Subscribe && i.channel != Notice:
 	case i.result.close:
-		r.unwanted = append(r.unwanted, i.to.id)
+		r.unwanted = more(r.unwanted, i)
 	default:
-		r.accepts = append(r.accepts, i.to.id)
+		r.accepts = more(r.accepts, i)
 	}
 }
 
-func (r *refunds) flush(ctx context.Context, tx *gorm.DB, template string) error {
-	for day, ids := range r.days {
-		if err := countUse(ctx, tx, useMarketing+" "+day, ids, -1); err != nil {
+func more(m map[string][]int64, i *item) map[string][]int64 {
+	if m == nil {
+		m = map[string][]int64{}
+	}
+	m[i.template] = append(m[i.template], i.to.id)
+	return m
+}
+
+func (r *refunds) flush(ctx context.Context, tx *gorm.DB) error {
+	for use, ids := range r.sends {
+		if err := countUse(ctx, tx, use, ids, -1); err != nil {
 			return err
 		}
 	}
@@ -91,15 +128,19 @@ func (r *refunds) flush(ctx context.Context, tx *gorm.DB, template string) error
 			return fmt.Errorf("reach: give back: %w", err)
 		}
 	}
-	for _, c := range []struct {
+	type change struct {
 		ids   []int64
 		query string
 		args  []any
-	}{
-		{r.closed, "UPDATE allowances SET remaining = 0 WHERE ", nil},
-		{r.unwanted, "UPDATE acceptances SET accepted_count = 0 WHERE template_id = ? AND ", []any{template}},
-		{r.accepts, "UPDATE acceptances SET accepted_count = accepted_count + 1 WHERE template_id = ? AND ", []any{template}},
-	} {
+	}
+	changes := []change{{r.closed, "UPDATE allowances SET remaining = 0 WHERE ", nil}}
+	for template, ids := range r.unwanted {
+		changes = append(changes, change{ids, "UPDATE acceptances SET accepted_count = 0 WHERE template_id = ? AND ", []any{template}})
+	}
+	for template, ids := range r.accepts {
+		changes = append(changes, change{ids, "UPDATE acceptances SET accepted_count = accepted_count + 1 WHERE template_id = ? AND ", []any{template}})
+	}
+	for _, c := range changes {
 		if len(c.ids) == 0 {
 			continue
 		}

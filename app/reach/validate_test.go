@@ -29,7 +29,7 @@ func TestValidate(t *testing.T) {
 		key string // "" = fine
 	}{
 		{reach.Message{Text: "x"}, "reach.no_channel"},
-		{text("x", "sms"), "reach.unknown_channel"},
+		{text("x", "fax"), "reach.unknown_channel"},
 		{text("x", reach.Customer), "reach.channel_twice"},
 		{text("x", reach.Subscribe), "reach.no_subscribe"},
 		{text(" \n"), "reach.empty_text"},
@@ -60,7 +60,7 @@ func TestValidate(t *testing.T) {
 		{data("character_string1", "编号"), "reach.field_value"},
 		{data("date1", "2019年10月1日"), ""},
 	} {
-		err := reach.Validate(c.msg)
+		err := reach.Validate(model.ClassMarketing, c.msg)
 		if c.key == "" {
 			require.NoError(t, err, "%+v", c.msg)
 			continue

@@ -3,12 +3,22 @@ package reach
 import (
 	"errors"
 	"strconv"
+	"strings"
 
+	"github.com/siyu-scrm/siyu/app/carrier"
 	"github.com/siyu-scrm/siyu/app/wechat"
 )
 
 // Read is the Verdict on an error of wechat.Client: the default of Options.Classify.
 func Read(err error) Verdict {
+	var c *carrier.Error
+	if errors.As(err, &c) {
+		v := Verdict{Outcome: Outcome(c.Outcome), Text: strings.TrimSpace(c.Code + " " + c.Text)}
+		if v.Outcome == Refused {
+			v.Text = refused + " " + v.Text
+		}
+		return v
+	}
 	v := Verdict{Outcome: Unknown, Code: wechat.CodeOf(err), Text: err.Error()}
 	var api *wechat.APIError
 	if errors.As(err, &api) {
@@ -36,6 +46,9 @@ func Read(err error) Verdict {
 	}
 	return v
 }
+
+// refused is the first word on a row whose number or text a provider refused.
+const refused = "refused"
 
 // detail is what stands on a row: WeChat's code and words.
 func (v Verdict) detail() string {

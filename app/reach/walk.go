@@ -19,6 +19,7 @@ import (
 type row struct {
 	seq, member int64
 	state       string
+	reason      string // what he was put off for
 	noMass      bool
 }
 
@@ -30,10 +31,14 @@ type item struct {
 	account   string
 	to        identity
 	allowance string // kind that was used
-	day       string // whose marketing cap was used; "" = none
+	use       string // what was counted for the caps: kind and second
+	key       string // of this row, for what knows repeats by it
 	text      string
+	title     string // of the inbox
+	template  string // of what was accepted, and of template messages
 	data      map[string]string
 	page      string
+	params    []string // of the provider's template
 	result    result
 }
 
@@ -44,6 +49,9 @@ type result struct {
 	until  time.Time // deferred
 	msgID  string
 	close  bool // WeChat says that the allowance or the acceptance is used up
+	called bool // a call was made
+	failed bool // and did not do what it should, by no quota of the person or the path
+	broken bool // the account is misconfigured
 }
 
 // flight is a batch of calls.
@@ -62,7 +70,9 @@ func (s *Service) walk(ctx context.Context, l *lease) error {
 		}
 		if done = next; len(next.items) > 0 {
 			s.o.Crash("after_attempting_commit")
-			s.call(ctx, l, next)
+			if err := s.call(ctx, l, next); err != nil {
+				s.o.Log.Error("reach: a run could not be paused", "run", l.run.ID, "error", err)
+			}
 		}
 	}
 }
@@ -85,8 +95,11 @@ func (s *Service) step(ctx context.Context, l *lease, done *flight) (next *fligh
 	err = s.db.BulkTx(context.WithoutCancel(ctx), func(ctx context.Context, tx *gorm.DB) error {
 		next = nil
 		now := s.clock.Now()
-		t := s.terms(l.run.Class, l.msg, now)
-		rows, err := pick(ctx, tx, l, now, s.batch())
+		t, err := s.deciding(tx, l.law, l.msg, now)
+		if err != nil {
+			return err
+		}
+		rows, err := pick(ctx, tx, l, now, s.batchOf(l.msg))
 		if err != nil {
 			return err
 		}
@@ -112,6 +125,7 @@ func (s *Service) step(ctx context.Context, l *lease, done *flight) (next *fligh
 				return err
 			}
 			cursor = rows[len(rows)-1].seq + 1
+			s.o.Crash("deciding")
 		}
 		if err := bump(ctx, tx, l.run.ID, l.no, &d); err != nil {
 			return err
@@ -141,12 +155,12 @@ func pick(ctx context.Context, tx *gorm.DB, l *lease, now time.Time, n int) ([]r
 	rows := make([]row, 0, n)
 	err := each(ctx, tx, func(r *sql.Rows) error {
 		var one row
-		if err := r.Scan(&one.seq, &one.member, &one.state, &one.noMass); err != nil {
+		if err := r.Scan(&one.seq, &one.member, &one.state, &one.reason, &one.noMass); err != nil {
 			return err
 		}
 		rows = append(rows, one)
 		return nil
-	}, "SELECT seq, member_id, state, no_mass FROM deliveries WHERE run_id = ? AND seq >= ? AND seq < ? AND "+
+	}, "SELECT seq, member_id, state, reason, no_mass FROM deliveries WHERE run_id = ? AND seq >= ? AND seq < ? AND "+
 		"((state = 'pending' AND channel = '') OR (state = 'deferred' AND due_at <= ?)) ORDER BY seq LIMIT ?",
 		l.run.ID, l.cursor, l.to, now, n)
 	if err != nil {
@@ -221,7 +235,8 @@ func (s *Service) putBack(ctx context.Context, tx *gorm.DB, l *lease, now time.T
 			state = model.RangeWalked
 		}
 	}
-	_, err := exec(ctx, tx, "UPDATE ranges SET state = ?, due_at = ?, cursor_seq = ?, owner = '', lease_till = ?, step = step + 1 WHERE run_id = ? AND no = ? AND fence = ?",
-		state, due, cursor, past, l.run.ID, l.no, l.fence)
+	_, err := exec(ctx, tx, "UPDATE ranges SET state = CASE WHEN again THEN 'open' ELSE ? END, due_at = CASE WHEN again THEN ? ELSE ? END, "+
+		"cursor_seq = ?, owner = '', lease_till = ?, step = step + 1 WHERE run_id = ? AND no = ? AND fence = ?",
+		state, now, due, cursor, past, l.run.ID, l.no, l.fence)
 	return err
 }

@@ -1,10 +1,13 @@
 package reach
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -19,16 +22,33 @@ func (s *Service) Work(ctx context.Context) (did bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for i := range runs {
-		did, err := s.work(ctx, &runs[i])
+	for _, run := range s.turns.order(runs) {
+		did, err := s.work(ctx, run)
 		if errors.Is(err, errLost) {
 			return true, nil
 		}
 		if did || err != nil {
+			s.turns.took(run.ID)
 			return did, err
 		}
 	}
 	return false, nil
+}
+
+// turns lets the runs take turns, a range or a mass batch each, so that a small one does not wait for the end of a big one.
+type turns struct{ last atomic.Int64 }
+
+func (t *turns) took(runID int64) { t.last.Store(runID) }
+
+// order puts those that come after the run that was served last before the others. Runs are in the order of their ids.
+func (t *turns) order(runs []model.Run) []*model.Run {
+	all := make([]*model.Run, len(runs))
+	last := t.last.Load()
+	first, _ := slices.BinarySearchFunc(runs, last+1, func(r model.Run, id int64) int { return cmp.Compare(r.ID, id) })
+	for i := range runs {
+		all[i] = &runs[(first+i)%len(runs)]
+	}
+	return all
 }
 
 // active are the runs that somebody works on, without their members.
@@ -47,7 +67,11 @@ func (s *Service) work(ctx context.Context, run *model.Run) (bool, error) {
 	if err := run.Message.Into(&msg); err != nil {
 		return false, fmt.Errorf("reach: message of run %d: %w", run.ID, err)
 	}
-	l, err := s.leaseRange(ctx, run, &msg)
+	law, err := s.lawOf(s.db.Reader(ctx), run)
+	if err != nil {
+		return false, err
+	}
+	l, err := s.leaseRange(ctx, run, &msg, law)
 	switch {
 	case err != nil:
 		return false, err
@@ -58,14 +82,14 @@ func (s *Service) work(ctx context.Context, run *model.Run) (bool, error) {
 	case l != nil:
 		return true, s.walk(ctx, l)
 	}
-	if did, err := s.workMass(ctx, run, &msg); did || err != nil {
+	if did, err := s.workMass(ctx, run, &msg, law); did || err != nil {
 		return did, err
 	}
-	return s.advance(ctx, run, &msg)
+	return s.advance(ctx, run, &msg, law)
 }
 
 // advance takes a run to its next state when nobody in it is left to look at.
-func (s *Service) advance(ctx context.Context, run *model.Run, msg *Message) (did bool, err error) {
+func (s *Service) advance(ctx context.Context, run *model.Run, msg *Message, law *law) (did bool, err error) {
 	p, err := s.progress(ctx, s.db.Reader(ctx), run.ID)
 	if err != nil || p.open > 0 || p.batches > 0 {
 		return false, err
@@ -92,14 +116,18 @@ func (s *Service) advance(ctx context.Context, run *model.Run, msg *Message) (di
 		case run.State == model.RunCancelling:
 			return s.end(tx, run.ID, model.RunCancelled)
 		case p.mass == 0:
+			s.o.Crash("finishing")
 			return s.end(tx, run.ID, model.RunDone)
 		case p.mass == 1:
 			return s.leaveAlone(ctx, tx, run)
 		}
-		return s.cut(ctx, tx, run, msg, p.mass)
+		return s.cut(ctx, tx, run, s.terms(law, msg, s.clock.Now()).oa, p.mass)
 	})
 	if err != nil {
 		return false, fmt.Errorf("reach: advance run %d: %w", run.ID, err)
+	}
+	if did {
+		s.o.Crash("advanced")
 	}
 	return did, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/db/dbtest"
 	"github.com/siyu-scrm/siyu/app/reach"
+	wx "github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -77,6 +78,15 @@ func (w *wechat) SendText(_ context.Context, _, openid, text string) error {
 
 func (w *wechat) SendSubscribe(_ context.Context, _, openid, _, _ string, data map[string]string) (string, error) {
 	return w.take(call{channel: reach.Subscribe, openid: openid, data: data})
+}
+
+func (w *wechat) SendTemplate(_ context.Context, _, openid string, m wx.TemplateMessage) (string, error) {
+	return w.take(call{channel: reach.Template, openid: openid, data: m.Data})
+}
+
+func (w *wechat) SendNotice(_ context.Context, _, openid string, m wx.TemplateMessage) error {
+	_, err := w.take(call{channel: reach.Notice, openid: openid, data: m.Data})
+	return err
 }
 
 func (w *wechat) SendMass(_ context.Context, _ string, openids []string, text, id string) (string, error) {
@@ -241,11 +251,17 @@ func (w *world) start(m reach.Message, ids ...[]int64) *model.Run {
 
 func (w *world) startClass(class string, m reach.Message, ids ...[]int64) *model.Run {
 	w.t.Helper()
+	return w.startSpec(reach.RunSpec{Class: class, Message: m, Members: set(ids...)})
+}
+
+func (w *world) startSpec(spec reach.RunSpec) *model.Run {
+	w.t.Helper()
 	w.n++ // ids of runs' slots and of people never meet
 	var run *model.Run
 	slot := fmt.Sprint("slot", w.n)
 	require.NoError(w.t, w.db.Tx(context.Background(), func(ctx context.Context, tx *gorm.DB) (err error) {
-		run, err = w.StartTx(ctx, tx, reach.RunSpec{Source: "test", SourceID: 1, Slot: slot, Class: class, Message: m, Members: set(ids...)})
+		spec.Source, spec.SourceID, spec.Slot = "test", 1, slot
+		run, err = w.StartTx(ctx, tx, spec)
 		return err
 	}))
 	return run
@@ -326,7 +342,7 @@ func (w *world) why(run *model.Run, id int64) string {
 func (w *world) used(id int64, kind string) int {
 	w.t.Helper()
 	var rows []model.ReachUse
-	require.NoError(w.t, w.db.Reader(context.Background()).Where("member_id = ? AND kind = ?", id, kind).Find(&rows).Error)
+	require.NoError(w.t, w.db.Reader(context.Background()).Where("member_id = ? AND (kind = ? OR kind LIKE ?)", id, kind, kind+"/%").Find(&rows).Error)
 	n := 0
 	for _, r := range rows {
 		n += r.Used

@@ -216,7 +216,7 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, r *model.Reminder, m *
 			return next, errs.Field("message.channels", "reach.unknown_channel", "channel", c)
 		}
 	}
-	return next, s.Reach.CheckTx(tx, *m, k.variables...)
+	return next, s.Reach.CheckTx(tx, k.class, *m, k.variables...)
 }
 
 // days refuses a number of days beyond the bounds.

@@ -197,35 +197,23 @@ func (s *Service) apply(ctx context.Context, tx *gorm.DB, u *unit, sub *conditio
 		_, err = s.SetTx(ctx, tx, sub.MemberID, u.first().TagID, u.first().cause(sub, &trace), sub.At)
 		return err
 	}
-	var winner *rule
-	var saw condition.Trace
-	var flips time.Time
-	for _, r := range u.rules {
-		v, trace, err := s.conditions.Eval(ctx, tx, sub, r.tree)
-		if err != nil {
-			return wrapRule(r, err)
-		}
-		if !v.FlipsAt.IsZero() && (flips.IsZero() || v.FlipsAt.Before(flips)) {
-			flips = v.FlipsAt
-		}
-		if v.Holds {
-			winner, saw = r, trace
-			break
-		}
+	v, err := s.ask(ctx, tx, u, sub)
+	if err != nil {
+		return err
 	}
 	now, err := standingOf(tx, sub)
 	if err != nil {
 		return err
 	}
 	held, until := now.of(u), now.flips[u.first().ID]
-	if winner != nil && !slices.ContainsFunc(held, func(h hold) bool { return h.TagID == winner.TagID && h.CauseID == winner.ID }) {
+	if v.winner != nil && !slices.ContainsFunc(held, v.gave) {
 		delete(sub.Cache, standingKey)
-		if _, err := s.SetTx(ctx, tx, sub.MemberID, winner.TagID, winner.cause(sub, &saw), sub.At); err != nil {
+		if _, err := s.SetTx(ctx, tx, sub.MemberID, v.winner.TagID, v.winner.cause(sub, &v.saw), sub.At); err != nil {
 			return err
 		}
 	}
 	for _, h := range held {
-		if winner != nil && h.CauseID == winner.ID && h.TagID == winner.TagID {
+		if v.gave(h) {
 			continue
 		}
 		c := Cause{Kind: model.CauseRule, ID: h.CauseID}
@@ -237,11 +225,49 @@ func (s *Service) apply(ctx context.Context, tx *gorm.DB, u *unit, sub *conditio
 			return err
 		}
 	}
-	if flips.Equal(until) || until.After(sub.At) && !flips.IsZero() && flips.After(until) { // asked again at the sooner instant: that is soon enough
+	if v.flips.Equal(until) || until.After(sub.At) && !v.flips.IsZero() && v.flips.After(until) { // asked again at the sooner instant: that is soon enough
 		return nil
 	}
-	now.flips[u.first().ID] = flips
-	return s.keepFlip(tx, u.first().ID, sub.MemberID, flips)
+	now.flips[u.first().ID] = v.flips
+	return s.keepFlip(tx, u.first().ID, sub.MemberID, v.flips)
+}
+
+// verdict is what a lasting unit says of a member: the rule that gives its tag (nil: none), what it saw, and when time alone changes it.
+type verdict struct {
+	winner *rule
+	saw    condition.Trace
+	flips  time.Time
+}
+
+// gave reports whether the hold is the one that the verdict gives.
+func (v verdict) gave(h hold) bool {
+	return v.winner != nil && h.CauseID == v.winner.ID && h.TagID == v.winner.TagID
+}
+
+// stands reports whether what the unit gave is as the verdict says.
+func (v verdict) stands(held []hold) bool {
+	if v.winner == nil {
+		return len(held) == 0
+	}
+	return len(held) == 1 && v.gave(held[0])
+}
+
+// ask evaluates a lasting unit for one member.
+func (s *Service) ask(ctx context.Context, tx *gorm.DB, u *unit, sub *condition.Subject) (out verdict, err error) {
+	for _, r := range u.rules {
+		v, trace, err := s.conditions.Eval(ctx, tx, sub, r.tree)
+		if err != nil {
+			return out, wrapRule(r, err)
+		}
+		if !v.FlipsAt.IsZero() && (out.flips.IsZero() || v.FlipsAt.Before(out.flips)) {
+			out.flips = v.FlipsAt
+		}
+		if v.Holds {
+			out.winner, out.saw = r, trace
+			break
+		}
+	}
+	return out, nil
 }
 
 func wrapRule(r *rule, err error) error {
@@ -267,21 +293,37 @@ func standingOf(tx *gorm.DB, sub *condition.Subject) (*standing, error) {
 	if known, ok := sub.Cache[standingKey].(*standing); ok {
 		return known, nil
 	}
-	now := &standing{flips: map[int64]time.Time{}}
-	err := tx.Table("tag_holds AS h").Joins("JOIN tags AS t ON t.id = h.tag_id").Select("h.tag_id, h.cause_id, t.group_id").
-		Where("h.member_id = ? AND h.cause = ?", sub.MemberID, model.CauseRule).Scan(&now.held).Error
+	all, err := standingsOf(tx, []int64{sub.MemberID})
+	if err != nil {
+		return nil, err
+	}
+	sub.Cache[standingKey] = all[sub.MemberID]
+	return all[sub.MemberID], nil
+}
+
+// standingsOf reads what rules have done for each of the members.
+func standingsOf(tx *gorm.DB, ids []int64) (map[int64]*standing, error) {
+	all := make(map[int64]*standing, len(ids))
+	for _, id := range ids {
+		all[id] = &standing{flips: map[int64]time.Time{}}
+	}
+	var held []struct{ MemberID, TagID, CauseID, GroupID int64 }
+	err := tx.Table("tag_holds AS h").Joins("JOIN tags AS t ON t.id = h.tag_id").Select("h.member_id, h.tag_id, h.cause_id, t.group_id").
+		Where("h.member_id IN ? AND h.cause = ?", ids, model.CauseRule).Scan(&held).Error
 	if err != nil {
 		return nil, fmt.Errorf("tag: standing: %w", err)
 	}
+	for _, h := range held {
+		all[h.MemberID].held = append(all[h.MemberID].held, hold{h.TagID, h.CauseID, h.GroupID})
+	}
 	var flips []model.TagFlip
-	if err := tx.Where("member_id = ?", sub.MemberID).Find(&flips).Error; err != nil {
+	if err := tx.Where("member_id IN ?", ids).Find(&flips).Error; err != nil {
 		return nil, fmt.Errorf("tag: standing: %w", err)
 	}
 	for _, f := range flips {
-		now.flips[f.AutoTagID] = f.At
+		all[f.MemberID].flips[f.AutoTagID] = f.At
 	}
-	sub.Cache[standingKey] = now
-	return now, nil
+	return all, nil
 }
 
 // of is what a unit gave: a rule its tag; a ladder all that rules set in its group, also those that are no steps any more.

@@ -59,6 +59,7 @@ func Leaf() condition.Leaf {
 			}
 			return condition.Bitmap(tx.Model(&model.TagHold{}).Select("member_id").Where("tag_id = ?", id))
 		},
+		Moves: condition.Still,
 		Sentence: func(_ context.Context, tx *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			id, err := tagID(raw)
 			if err != nil {

@@ -43,6 +43,8 @@ func uses() []Use {
 		{"quiz_options", "tag_id", false, "quizzes"},
 		{"forms", "condition", true, ""},
 		{"form_options", "tag_id", false, ""},
+		{"recalls", "tag_id", false, ""},
+		{"sop_versions", "definition", true, "sops"},
 	}
 }
 

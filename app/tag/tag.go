@@ -29,6 +29,7 @@ type Service struct {
 	conditions *condition.Registry
 	works      *work.Service
 	rules      ruleCache
+	backfill   backfill
 }
 
 // New returns the service. Its follower and leaf are registered by the app.

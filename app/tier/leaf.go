@@ -114,6 +114,7 @@ func (s *Service) Leaf() condition.Leaf {
 			return condition.Bitmap(tx.Table("member_tiers t").Select("t.member_id").
 				Where("t.tier_id IN ? AND t.from_at <= ? AND (t.until_at IS NULL OR t.until_at > ?)", ids, at, at))
 		},
+		Moves: condition.Still,
 		Sentence: func(_ context.Context, tx *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, ids, l, err := s.read(tx, raw)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/outward"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -35,8 +36,6 @@ const endpointLimit = 20
 
 // oldSecret is how long a replaced secret goes on signing beside the new one.
 const oldSecret = 24 * time.Hour
-
-const prefix = "whsec_"
 
 // made is what an idempotent repeat gets back.
 type made struct {
@@ -120,7 +119,7 @@ func (s *Service) withSecret(ctx context.Context, save func(tx *gorm.DB) (*model
 	if err != nil {
 		return nil, err
 	}
-	return &Made{*row, prefix + base64.StdEncoding.EncodeToString(key)}, nil
+	return &Made{*row, outward.Prefix + base64.StdEncoding.EncodeToString(key)}, nil
 }
 
 // Change writes an endpoint anew, or switches it off and on.
@@ -167,7 +166,7 @@ func (s *Service) Delete(ctx context.Context, actor string, id int64) error {
 // check refuses what cannot be an endpoint. It may ask the name server: not inside a transaction.
 func (s *Service) check(ctx context.Context, in *Input) error {
 	for i, kind := range in.Kinds {
-		if kind != anyBehavior && kind != model.EventErased && !event.Known(kind) {
+		if kind != anyBehavior && kind != model.EventErased && kind != model.EventSend && !event.Known(kind) {
 			return errs.Field(fmt.Sprintf("kinds[%d]", i), "event.unknown_kind", "kind", kind)
 		}
 	}
@@ -176,7 +175,7 @@ func (s *Service) check(ctx context.Context, in *Input) error {
 	}
 	slices.Sort(in.Kinds)
 	in.Kinds = slices.Compact(in.Kinds)
-	return s.guard.check(ctx, in.URL)
+	return s.guard.Check(ctx, in.URL)
 }
 
 func (in Input) write(row *model.WebhookEndpoint, now time.Time) {

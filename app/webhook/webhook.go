@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -23,15 +22,9 @@ import (
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/outward"
 	"github.com/siyu-scrm/siyu/model"
 )
-
-// Options is where webhooks may lead.
-type Options struct {
-	AllowPrivate bool           // to addresses that are not public
-	Allow        []netip.Prefix // to these of them
-	AllowHTTP    bool           // without TLS
-}
 
 // Service is safe for concurrent use.
 type Service struct {
@@ -40,7 +33,7 @@ type Service struct {
 	zone      clock.Zone
 	box       *config.Box
 	operators *operator.Service
-	guard     guard
+	guard     outward.Guard
 	client    *http.Client
 
 	mu        sync.Mutex
@@ -51,9 +44,8 @@ type Service struct {
 }
 
 // New makes the Service.
-func New(d *db.DB, c clock.Clock, z clock.Zone, box *config.Box, ops *operator.Service, o Options) *Service {
-	g := guard{o}
-	return &Service{db: d, clock: c, zone: z, box: box, operators: ops, guard: g, client: g.client(), busy: map[int64]int{}}
+func New(d *db.DB, c clock.Clock, z clock.Zone, box *config.Box, ops *operator.Service, g outward.Guard) *Service {
+	return &Service{db: d, clock: c, zone: z, box: box, operators: ops, guard: g, client: g.Client(perEndpoint), busy: map[int64]int{}}
 }
 
 // revision names the set of active endpoints.

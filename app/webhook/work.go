@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +19,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/outward"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -131,7 +129,7 @@ func (s *Service) call(ctx context.Context, e *model.WebhookEndpoint, d *model.W
 	start := clock.Real()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "siyu")
-	sign(req.Header, "evt_"+strconv.FormatInt(d.EventID, 10), start, body, keys...)
+	outward.Sign(req.Header, "evt_"+strconv.FormatInt(d.EventID, 10), start, body, keys...)
 	a := &model.WebhookAttempt{DeliveryID: d.ID, At: s.clock.Now()}
 	res, err := s.client.Do(req)
 	if err != nil {
@@ -152,8 +150,8 @@ func (s *Service) call(ctx context.Context, e *model.WebhookEndpoint, d *model.W
 
 // said is what went wrong without the address, which may hold a secret.
 func said(err error) string {
-	if errors.Is(err, errPrivate) {
-		return errPrivate.Error()
+	if errors.Is(err, outward.ErrPrivate) {
+		return outward.ErrPrivate.Error()
 	}
 	text := err.Error()
 	if _, rest, ok := strings.Cut(text, `": `); ok {
@@ -176,21 +174,6 @@ func (s *Service) keys(e *model.WebhookEndpoint) (keys [][]byte, err error) {
 		keys = append(keys, key)
 	}
 	return keys, nil
-}
-
-// sign sets the headers of Standard Webhooks. The time is real: receivers hold it against their own clock.
-func sign(h http.Header, id string, at time.Time, body []byte, keys ...[]byte) {
-	stamp := strconv.FormatInt(at.Unix(), 10)
-	var signatures []string
-	for _, key := range keys {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(id + "." + stamp + "."))
-		mac.Write(body)
-		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	}
-	h.Set("Webhook-Id", id)
-	h.Set("Webhook-Timestamp", stamp)
-	h.Set("Webhook-Signature", strings.Join(signatures, " "))
 }
 
 // settle keeps what came of an attempt: done, the next one, or given up.

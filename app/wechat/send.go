@@ -88,6 +88,66 @@ func (c *Client) SendSubscribe(
 	} else {
 		path = "/cgi-bin/message/subscribe/bizsend"
 	}
+	body, err := c.post(ctx, h, path, appendData(b, data))
+	if err != nil {
+		return "", err
+	}
+	return numberIn(body, "msgid"), nil
+}
+
+// TemplateMessage is a template message of an official account: about what a follower did, never marketing. It opens the mini-program's page if
+// it names one, else the web page, else nothing.
+type TemplateMessage struct {
+	TemplateID, URL string
+	AppID, Page     string // of the mini-program
+	Data            map[string]string
+	Key             string // client_msg_id
+}
+
+// SendTemplate sends a template message; its result comes as TEMPLATESENDJOBFINISH.
+func (c *Client) SendTemplate(ctx context.Context, account, openid string, m TemplateMessage) (msgID string, err error) {
+	body, err := c.template(ctx, account, openid, "/cgi-bin/message/template/send", "url", m)
+	if err != nil {
+		return "", err
+	}
+	return numberIn(body, "msgid"), nil
+}
+
+// SendNotice sends a subscribe notice of an official account, which uses up one acceptance. WeChat gives it no id.
+func (c *Client) SendNotice(ctx context.Context, account, openid string, m TemplateMessage) error {
+	m.Key = ""
+	_, err := c.template(ctx, account, openid, "/cgi-bin/message/subscribe/bizsend", "page", m)
+	return err
+}
+
+// template sends by a template; the web page that it opens stands in a field of its own name.
+func (c *Client) template(ctx context.Context, account, openid, path, url string, m TemplateMessage) ([]byte, error) {
+	h, err := c.holder(account, KindOA)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOpenID(openid); err != nil {
+		return nil, err
+	}
+	if m.TemplateID == "" {
+		return nil, errs.Field("template_id", "wechat.field_invalid")
+	}
+	b := appendFields([]byte{'{'}, "touser", openid, "template_id", m.TemplateID)
+	if m.URL != "" {
+		b = append(b, ',')
+		b = appendFields(b, url, m.URL)
+	}
+	if m.Page != "" && m.AppID != "" {
+		b = append(appendFields(append(b, `,"miniprogram":{`...), "appid", m.AppID, "pagepath", m.Page), '}')
+	}
+	if m.Key != "" {
+		b = appendJSON(append(b, `,"client_msg_id":`...), m.Key)
+	}
+	return c.post(ctx, h, path, appendData(b, m.Data))
+}
+
+// appendData appends the fields of a template and the end of the message.
+func appendData(b []byte, data map[string]string) []byte {
 	b = append(b, `,"data":{`...)
 	for i, name := range slices.Sorted(maps.Keys(data)) {
 		if i > 0 {
@@ -96,11 +156,7 @@ func (c *Client) SendSubscribe(
 		b = appendJSON(append(appendJSON(b, name), `:{"value":`...), data[name])
 		b = append(b, '}')
 	}
-	body, err := c.post(ctx, h, path, append(b, "}}"...))
-	if err != nil {
-		return "", err
-	}
-	return numberIn(body, "msgid"), nil
+	return append(b, "}}"...)
 }
 
 // appendFields appends "name":"value" pairs.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/operator"
@@ -14,12 +15,14 @@ import (
 
 // BroadcastBody is a broadcast as an operator writes it. At most one of cron and at is given; with neither it is sent by hand.
 type BroadcastBody struct {
-	Name      string        `json:"name" minLength:"1" maxLength:"64" example:"每周三会员日"`
-	Class     string        `json:"class,omitempty" enum:"marketing,service" default:"marketing" doc:"marketing obeys opt-out, the daily cap and quiet hours."`
-	Condition Condition     `json:"condition,omitempty" doc:"Whom; everybody if absent"`
-	Message   reach.Message `json:"message"`
-	Cron      string        `json:"cron,omitempty" maxLength:"64" example:"0 10 * * 3" doc:"minute hour day month weekday, in the programme's zone"`
-	At        *web.Time     `json:"at,omitempty" doc:"Once, then"`
+	Name      string          `json:"name" minLength:"1" maxLength:"64" example:"每周三会员日"`
+	Class     string          `json:"class,omitempty" enum:"marketing,service" default:"marketing" doc:"marketing obeys opt-out, the daily cap and quiet hours."`
+	Condition Condition       `json:"condition,omitempty" doc:"Whom; everybody if absent"`
+	Message   reach.Message   `json:"message"`
+	Cron      string          `json:"cron,omitempty" maxLength:"64" example:"0 10 * * 3" doc:"minute hour day month weekday, in the programme's zone"`
+	At        *web.Time       `json:"at,omitempty" doc:"Once, then"`
+	Rules     reach.Rules     `json:"rules,omitempty" doc:"What it obeys beside the house rules"`
+	Trial     broadcast.Trial `json:"trial,omitempty" doc:"Who is held back, and other contents that are tried"`
 }
 
 type broadcastIn struct{ Body BroadcastBody }
@@ -36,6 +39,8 @@ type Broadcast struct {
 	Class     string          `json:"class" example:"marketing"`
 	Condition Condition       `json:"condition"`
 	Message   json.RawMessage `json:"message"`
+	Rules     json.RawMessage `json:"rules"`
+	Trial     json.RawMessage `json:"trial"`
 	Cron      string          `json:"cron" example:"0 10 * * 3"`
 	At        *web.Time       `json:"at"`
 	State     string          `json:"state" example:"active" doc:"active, paused or done"`
@@ -56,11 +61,18 @@ type Person struct {
 
 // Preview is what a broadcast would do now, by the decisions of the live send.
 type Preview struct {
+	Matched   int64            `json:"matched" example:"3" doc:"Who meets the condition: audience and held"`
+	Held      int64            `json:"held" doc:"Held back by the trial: they get nothing"`
 	Audience  int64            `json:"audience" example:"3"`
 	Reachable int64            `json:"reachable" example:"2" doc:"Deferred ones too"`
 	Deferred  int64            `json:"deferred" doc:"Of the reachable, those who wait, as in quiet hours"`
 	Channels  map[string]int64 `json:"channels" doc:"Of the reachable"`
 	Skipped   []reach.Reason   `json:"skipped" doc:"Why others are not reachable"`
+	Until     *web.Time        `json:"deferred_until" doc:"When the last of the deferred wait no more"`
+	MassLeft  map[string]int64 `json:"mass_left" doc:"Mass sends of the month that followers have left → how many of them"`
+	CallsLeft map[string]int64 `json:"calls_left" doc:"Calls of today that WeChat's quota of a channel leaves, where it is counted"`
+	CostFen   int64            `json:"cost_fen" doc:"By the prices of the settings"`
+	Seconds   float64          `json:"seconds" doc:"How long it takes, by the settings and the last runs; 0: not known yet"`
 	Everybody bool             `json:"everybody" doc:"true: running it by hand has to be confirmed with the audience's number"`
 	Who       string           `json:"who"`
 	When      string           `json:"when"`
@@ -95,11 +107,15 @@ func (h *handler) broadcasts(api *web.API) {
 	o = post(operator.BroadcastsSend, "/broadcasts/{id}/run", "Send it now", http.StatusNotFound, http.StatusConflict)
 	o.Description = "409 DUPLICATE for a one-off that was sent, and a second time within a minute; 409 CONFLICT with the audience in details where everybody has to be confirmed."
 	web.Write(api, example(o, map[string]any{}), h.runBroadcast)
+	o = post(operator.BroadcastsSend, "/broadcasts/{id}/test", "Send it to named members to try it", http.StatusNotFound)
+	o.Description = "As a service of the operator, marked as a test: no cap counts it and no quiet hours hold it. What would go out as a mass send goes as a customer message."
+	web.Write(api, example(o, map[string]any{"members": []string{"1"}}), h.testBroadcast)
 	h.runs(api)
+	h.caps(api)
 }
 
 func (h *handler) input(id int64, b BroadcastBody) (in broadcast.Input, err error) {
-	in = broadcast.Input{ID: id, Name: b.Name, Class: b.Class, Message: b.Message, Cron: b.Cron}
+	in = broadcast.Input{ID: id, Name: b.Name, Class: b.Class, Message: b.Message, Cron: b.Cron, Rules: b.Rules, Trial: b.Trial}
 	if in.At, err = instant("at", b.At); err != nil {
 		return in, err
 	}
@@ -124,7 +140,7 @@ func (h *handler) broadcast(ctx context.Context, b *model.Broadcast) (Broadcast,
 // broadcastRow is the row alone, as the audit log keeps it.
 func broadcastRow(b *model.Broadcast) Broadcast {
 	return Broadcast{
-		ID: web.IDOf(b.ID), Name: b.Name, Class: b.Class, Condition: Condition(b.Condition), Message: raw(b.Message), Cron: b.Cron, At: web.AtPtr(b.At),
+		ID: web.IDOf(b.ID), Name: b.Name, Class: b.Class, Condition: Condition(b.Condition), Message: raw(b.Message), Rules: raw(b.Rules), Trial: raw(b.Trial), Cron: b.Cron, At: web.AtPtr(b.At),
 		State: b.State, Next: []web.Time{}, CreatedAt: web.At(b.CreatedAt), UpdatedAt: web.At(b.UpdatedAt),
 	}
 }
@@ -239,8 +255,15 @@ func (h *handler) previewBroadcast(ctx context.Context, in *broadcastIn) (*web.O
 
 func preview(p *broadcast.Preview) Preview {
 	v := Preview{
-		Audience: p.Audience, Reachable: p.Reachable, Deferred: p.Deferred, Channels: p.Channels, Skipped: p.Skipped, Everybody: p.Everybody,
+		Matched: p.Matched, Held: p.Held, Audience: p.Audience, Reachable: p.Reachable, Deferred: p.Deferred, Channels: p.Channels, Skipped: p.Skipped, Everybody: p.Everybody,
 		Who: p.Who, When: p.When, Sample: make([]Person, len(p.Sample)),
+	}
+	v.Until, v.CostFen, v.Seconds, v.CallsLeft, v.MassLeft = web.AtPtr(p.Until), p.CostFen, p.Seconds, p.Left, map[string]int64{}
+	for left, n := range p.MassLeft {
+		v.MassLeft[strconv.Itoa(left)] = n
+	}
+	if v.CallsLeft == nil {
+		v.CallsLeft = map[string]int64{}
 	}
 	if v.Channels == nil {
 		v.Channels = map[string]int64{}
@@ -252,6 +275,30 @@ func preview(p *broadcast.Preview) Preview {
 		v.Sample[i] = Person{web.IDOf(m.ID), m.No, m.Nickname}
 	}
 	return v
+}
+
+type testIn struct {
+	ID   web.ID `path:"id"`
+	Body struct {
+		Members []web.ID `json:"members" minItems:"1" maxItems:"20"`
+		Variant string   `json:"variant,omitempty" enum:"A,B,C" doc:"Which content; A if absent"`
+	}
+}
+
+func (h *handler) testBroadcast(ctx context.Context, in *testIn) (*web.Out[Run], error) {
+	ids := make([]int64, len(in.Body.Members))
+	for i, id := range in.Body.Members {
+		ids[i] = id.Int()
+	}
+	changed := audited(ctx, h, "broadcast.test", nil, func(r model.Run) (string, any) {
+		return object("broadcast", in.ID.Int()), map[string]any{"run_id": web.IDOf(r.ID), "members": in.Body.Members}
+	})
+	r, err := h.Broadcasts.Test(changed, in.ID.Int(), in.Body.Variant, ids)
+	if err != nil {
+		return nil, err
+	}
+	v, err := h.run(ctx, r)
+	return &web.Out[Run]{Body: v}, err
 }
 
 func (h *handler) runBroadcast(ctx context.Context, in *runIn) (*web.Out[Run], error) {

@@ -27,14 +27,36 @@ func (c Condition) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *Condition) UnmarshalJSON(b []byte) error { return (*json.RawMessage)(c).UnmarshalJSON(b) }
 
+// conditionDoc names every leaf: TestEveryLeafIsDocumented.
+const conditionDoc = `{"all":[…]}, {"any":[…]}, {"not":{…}}, or a leaf; {} is everybody. op is gte, lte or eq; windows such as 30d or 12h are rolling and exact, and may be left out. The leaves:
+
+- {"leaf":"tag","tag_id":"1"}: holds the tag
+- {"leaf":"audience","audience_id":"2"}: is in the saved audience
+- {"leaf":"member","field":"joined","value":true}; field is joined, follower, opted_out (true, false), gender, channel (first touch), last_channel (a channel's code), or, with op, age and joined_days (a number)
+- {"leaf":"tier","at_least":"3"} or {"leaf":"tier","in":["2","3"]}
+- {"leaf":"account","account":"points","basis":"lifetime","op":"gte","value":1000}; basis is available (default) or lifetime
+- {"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}; with field and value only events whose data say so: {"leaf":"did","event":"radar.viewed","field":"kind","value":"new-product","op":"gte","count":2,"window":"30d"}
+- {"leaf":"orders","measure":"count","op":"gte","value":2,"window":"365d","category":"serum"}; measure is count, amount (fen paid, net of refunds) or days (calendar days since the last order; no window); count and days may be of a product (part of its name), category or sku
+- {"leaf":"running_low","product":"serum","cycle_days":60,"ahead_days":10}: the last purchase is nearly used up
+- {"leaf":"inactive","op":"gte","days":60}: calendar days without any activity
+- {"leaf":"active_days","op":"gte","count":4,"days":30}: active on so many of the last days
+- {"leaf":"birthday","scope":"day"}; scope is day, week or month; feb29 is feb28 (default) or mar1
+- {"leaf":"calendar","weekdays":[3],"month_days":[1,-1],"short":"skip","dates":["2026-11-11"],"from":"20:00","to":"24:00"}: the moment, any part of it left out
+- {"leaf":"form","form_id":"1"} or {"leaf":"form","option_id":"12"}: answered the form, chose the option
+- {"leaf":"group","group_id":"1"}: is in the community group
+- {"leaf":"random","percent":10,"salt":"a"}: a part of all people, the same ones for the same salt
+
+Where something happened, as in rules:
+
+- {"leaf":"event.field","field":"correct","op":"eq","value":true}; op also ne and in
+- {"leaf":"event.text","contains_any":["…"],"equals_any":["…"],"excludes":["…"],"account":"oa"}: words of a message`
+
 // Schema implements huma.SchemaProvider. The registry checks what is in it: it knows the leaves.
 func (Condition) Schema(huma.Registry) *huma.Schema {
 	s := &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true,
-		Description: `{"all":[…]}, {"any":[…]}, {"not":{…}} or a leaf: {"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}, counted where a field of the event has a value: {"leaf":"did","event":"radar.viewed","field":"kind","value":"new-product","op":"gte","count":2,"window":"30d"}, ` +
-			`{"leaf":"tag","tag_id":"1"}, {"leaf":"member","field":"joined","value":true}, {"leaf":"event.text","contains_any":["…"],"excludes":["…"]}, ` +
-			`{"leaf":"event.field","field":"correct","op":"eq","value":true}, {"leaf":"form","form_id":"1"}, {"leaf":"form","option_id":"12"}, {"leaf":"random","percent":10,"salt":"a"}. {} is everybody.`,
-		Examples: []any{map[string]any{"leaf": "member", "field": "joined", "value": true}},
+		Description: conditionDoc,
+		Examples:    []any{map[string]any{"leaf": "member", "field": "joined", "value": true}},
 	}
 	s.PrecomputeMessages()
 	return s

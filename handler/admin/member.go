@@ -67,6 +67,7 @@ func (h *handler) members(api *web.API) {
 	o.Description = "The one who registered first stays; everything of the other goes to him, and tokens of both lead to him. The answer is the survivor."
 	web.Write(api, example(o, map[string]any{"other_id": "2", "reason": "same person, two phones"}), h.postMerge)
 	h.privacy(api)
+	h.consents(api)
 	h.accounts(api)
 	h.deductions(api)
 }

@@ -20,7 +20,11 @@ type Run struct {
 	Slot      string       `json:"slot" example:"2026-11-25T10:00:00+08:00" doc:"The firing: a time of the cron line, once, missed or manual:<minute>"`
 	State     string       `json:"state" example:"done" doc:"sending, massing, cancelling, done, cancelled or missed"`
 	Paused    bool         `json:"paused"`
+	PausedFor string       `json:"paused_for" example:"23/60 48001 api unauthorized" doc:"The run paused itself: so many of its last calls failed, and WeChat's last answer. Empty: an operator did."`
 	Class     string       `json:"class" example:"marketing"`
+	Variant   string       `json:"variant" example:"B" doc:"Which content, where several are tried: each is a run"`
+	HeldOut   int64        `json:"held_out" doc:"Of the firing, who is held back. They are in no run: those who met the condition are the audiences of its runs and they."`
+	Until     *web.Time    `json:"until" doc:"Nobody is sent to from then on"`
 	Counts    reach.Counts `json:"counts" doc:"audience = the sum of all others, at every moment"`
 	CreatedAt web.Time     `json:"created_at"`
 	DoneAt    *web.Time    `json:"done_at"`
@@ -79,7 +83,7 @@ type deliveriesIn struct {
 	State   string `query:"state" enum:"pending,attempting,accepted,rejected,unknown,suppressed,deferred,cancelled"`
 	Reason  string `query:"reason" maxLength:"16" doc:"UNSUBSCRIBED, OPTED_OUT, NO_CONSENT, FREQ_CAP, QUIET_HOURS, NO_QUOTA, CONDITION, EXITED, DUPLICATE, INVALID_TARGET"`
 	Detail  string `query:"detail" maxLength:"128"`
-	Channel string `query:"channel" enum:"customer,mass,subscribe"`
+	Channel string `query:"channel" enum:"customer,mass,subscribe,template,notice,sms,call,inbox,webhook"`
 }
 
 func (h *handler) runs(api *web.API) {
@@ -87,12 +91,18 @@ func (h *handler) runs(api *web.API) {
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/runs/{id}", "One run: people by state, why some were skipped, WeChat's own totals", http.StatusNotFound), h.getRun)
 	web.Read(api, op(operator.MembersRead, http.MethodGet, "/runs/{id}/deliveries", "The people of a run", http.StatusNotFound), h.getDeliveries)
 	web.Write(api, op(operator.BroadcastsSend, http.MethodPost, "/runs/{id}/cancel", "Send to nobody who was not sent to yet", http.StatusNotFound), h.cancelRun)
+	web.Write(api, op(operator.BroadcastsSend, http.MethodPost, "/runs/{id}/pause", "Send nothing until it is resumed", http.StatusNotFound), h.pauseRun)
+	web.Write(api, op(operator.BroadcastsSend, http.MethodPost, "/runs/{id}/resume", "Go on where it was", http.StatusNotFound), h.resumeRun)
+	o := op(operator.BroadcastsSend, http.MethodPost, "/runs/{id}/retry", "Try the rejected again", http.StatusNotFound, http.StatusConflict)
+	o.Description = "Those whom WeChat rejected for what may have passed, such as the account, are sent to again; nobody who was accepted or is unknown is. A paused run goes on."
+	web.Write(api, o, h.retryRun)
+	h.results(api)
 }
 
 // runRow is the row alone, as the audit log keeps it.
 func runRow(r *model.Run) Run {
 	return Run{
-		ID: web.IDOf(r.ID), Source: r.Source, SourceID: web.IDOf(r.SourceID), Slot: slot(r.Slot), State: r.State, Paused: r.Paused, Class: r.Class,
+		ID: web.IDOf(r.ID), Source: r.Source, SourceID: web.IDOf(r.SourceID), Slot: slot(r.Slot), State: r.State, Paused: r.Paused, PausedFor: r.PausedFor, Class: r.Class, Variant: r.Variant, HeldOut: r.Held, Until: web.AtPtr(r.Until),
 		Counts: reach.Counts{Audience: r.Audience}, CreatedAt: web.At(r.CreatedAt), DoneAt: web.AtPtr(r.DoneAt),
 	}
 }
@@ -186,12 +196,28 @@ func (h *handler) getDeliveries(ctx context.Context, in *deliveriesIn) (*web.Out
 }
 
 func (h *handler) cancelRun(ctx context.Context, in *byID) (*web.Out[Run], error) {
+	return h.turnRun(ctx, in, "run.cancel", h.Reach.Cancel)
+}
+
+func (h *handler) pauseRun(ctx context.Context, in *byID) (*web.Out[Run], error) {
+	return h.turnRun(ctx, in, "run.pause", func(ctx context.Context, id int64) error { return h.Reach.Pause(ctx, id, true) })
+}
+
+func (h *handler) resumeRun(ctx context.Context, in *byID) (*web.Out[Run], error) {
+	return h.turnRun(ctx, in, "run.resume", func(ctx context.Context, id int64) error { return h.Reach.Pause(ctx, id, false) })
+}
+
+func (h *handler) retryRun(ctx context.Context, in *byID) (*web.Out[Run], error) {
+	return h.turnRun(ctx, in, "run.retry", h.Reach.Retry)
+}
+
+func (h *handler) turnRun(ctx context.Context, in *byID, action string, turn func(context.Context, int64) error) (*web.Out[Run], error) {
 	old, err := h.Reach.Run(ctx, in.ID.Int())
 	if err != nil {
 		return nil, err
 	}
-	saved := audited(ctx, h, "run.cancel", runRow(old), func(r model.Run) (string, any) { return object("run", r.ID), runRow(&r) })
-	if err := h.Reach.Cancel(saved, old.ID); err != nil {
+	saved := audited(ctx, h, action, runRow(old), func(r model.Run) (string, any) { return object("run", r.ID), runRow(&r) })
+	if err := turn(saved, old.ID); err != nil {
 		return nil, err
 	}
 	r, err := h.Reach.Run(ctx, old.ID)

@@ -33,6 +33,8 @@ var typed = map[string]url.Values{
 	"POST /console/members/:id/points":   {"amount": {"5"}, "memo": {"x"}},
 	"POST /console/operators":            {"login": {"berta"}},
 	"POST /console/reminders/:id":        {"name": {"x"}, "text": {"x"}, "channel": {"customer"}},
+	"POST /console/sops/:id/turn":        {"do": {"enable"}},
+	"POST /console/sops/:id":             {"name": {"x"}, "s0.text": {"x"}},
 	"POST /console/replies/:id":          {"name": {"x"}, "kind": {"text"}, "text": {"x"}, "words": {"x"}},
 	"POST /console/rules/sets/:id":       {"name": {"x"}, "code": {"x"}, "limit": {"5"}},
 	"POST /console/tags":                 {"name": {"x"}},
@@ -47,10 +49,10 @@ var elsewhere = []string{
 	"POST /console/media", "POST /console/media/:id/delete", "POST /console/orders/imports", "POST /console/customers/imports", "POST /console/audiences/imports", // a file
 	"POST /console/customers/:id/delete",
 	"POST /console/members/:id/phone", "POST /console/members/:id/unmerge", "POST /console/members/:id/erase",
-	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
+	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/runs/:id/retry", "POST /console/runs/:id/results/audience", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
 	"POST /console/webhook-deliveries/:id/replay", "POST /console/webhooks/:id/replay",
 	"POST /console/works/:id/cancel", "POST /console/works/:id/retry",
-	"POST /console/audiences/:id/look", // it counts, and changes nothing
+	"POST /console/audiences/:id/look", "POST /console/sops/:id/shift", // they change nothing
 	"POST /console/menu/:id/delete", "POST /console/password", "POST /console/members/:id/tags",
 }
 

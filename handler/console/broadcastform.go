@@ -2,10 +2,12 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
@@ -22,7 +24,7 @@ const (
 )
 
 // channelNames are the channels that can be chosen.
-var channelNames = []string{reach.Customer, reach.Mass, reach.Subscribe}
+var channelNames = []string{reach.Customer, reach.Mass, reach.Subscribe, reach.SMS, reach.Call, reach.InApp, reach.Event}
 
 // fallbackNames are the variables of a text.
 var fallbackNames = []string{"nickname", "points", "no"}
@@ -42,6 +44,7 @@ func (con *Console) writeBroadcast(b *model.Broadcast) (url.Values, error) {
 	case b.At != nil:
 		v.Set("when", whenOnce)
 	}
+	writeRules(v, in)
 	writeMessage(v, in.Message)
 	writeCrowd(v, b.Condition)
 	return v, nil
@@ -80,6 +83,9 @@ func (con *Console) readBroadcast(f *Form) (in *broadcast.Input, err error) {
 	if in.Message, err = readMessage(f); err != nil {
 		return nil, err
 	}
+	if err := readRules(f, in); err != nil {
+		return nil, err
+	}
 	switch f.Get("when") {
 	case whenOnce:
 		if in.At, err = f.Time("at", con.app.Zone); err == nil && in.At == nil {
@@ -91,6 +97,53 @@ func (con *Console) readBroadcast(f *Form) (in *broadcast.Input, err error) {
 		}
 	}
 	return in, err
+}
+
+// writeRules fills the controls of what the broadcast obeys and tries.
+func writeRules(v url.Values, in *broadcast.Input) {
+	v.Set("quiet", in.Rules.Quiet)
+	v.Set("once_key", in.Rules.OnceKey)
+	v.Set("salt", in.Trial.Salt)
+	for name, n := range map[string]int{"hold_minutes": in.Rules.HoldMinutes, "priority": in.Rules.Priority, "holdout": in.Trial.Holdout} {
+		if n != 0 {
+			v.Set(name, strconv.Itoa(n))
+		}
+	}
+	for i, t := range in.Trial.Variants {
+		v.Set(fmt.Sprintf("share.%d", i), strconv.Itoa(t.Share))
+		v.Set(fmt.Sprintf("variant.%d", i), t.Message.Text)
+	}
+}
+
+// maxVariants is how many texts can be tried beside the broadcast's own.
+const maxVariants = 2
+
+// readRules reads them back. Another content has another text; all else is as of the broadcast.
+func readRules(f *Form, in *broadcast.Input) error {
+	in.Rules.Quiet, in.Rules.OnceKey, in.Trial.Salt = f.Get("quiet"), f.Get("once_key"), f.Get("salt")
+	number := func(name string, into *int) error {
+		if f.Get(name) == "" {
+			return nil
+		}
+		n, err := f.Number(name)
+		*into = int(n)
+		return err
+	}
+	if err := errors.Join(number("hold_minutes", &in.Rules.HoldMinutes), number("priority", &in.Rules.Priority), number("holdout", &in.Trial.Holdout)); err != nil {
+		return err
+	}
+	for i := range maxVariants {
+		v := broadcast.Variant{Message: in.Message}
+		v.Message.Text = strings.TrimSpace(strings.ReplaceAll(f.Get(fmt.Sprintf("variant.%d", i)), "\r\n", "\n"))
+		if v.Message.Text == "" {
+			continue
+		}
+		if err := number(fmt.Sprintf("share.%d", i), &v.Share); err != nil {
+			return err
+		}
+		in.Trial.Variants = append(in.Trial.Variants, v)
+	}
+	return nil
 }
 
 func readMessage(f *Form) (m reach.Message, err error) {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -51,6 +52,7 @@ type broadcastView struct {
 	Leaves    []string
 	Channels  []string
 	Ranks     []int // how many channels can be chosen
+	Variants  []int // numbers of the other texts
 }
 
 // editBroadcast is the form of a broadcast, empty for a new one.
@@ -77,7 +79,7 @@ func (con *Console) editBroadcast(c *gin.Context) error {
 
 func (con *Console) showBroadcastForm(c *gin.Context, status int, id int64, f *Form) (err error) {
 	v := broadcastView{
-		Frame: con.frame(c, "broadcast"), ID: id, Form: f, Leaves: con.app.Conditions.Names(), Channels: channelNames, Ranks: []int{0, 1, 2},
+		Frame: con.frame(c, "broadcast"), ID: id, Form: f, Leaves: con.app.Conditions.Names(), Channels: channelNames, Ranks: []int{0, 1, 2}, Variants: []int{0, 1},
 	}
 	if status != http.StatusOK {
 		v.Here = root + "/broadcasts/new"
@@ -176,6 +178,9 @@ func inputOf(b *model.Broadcast) (*broadcast.Input, error) {
 	in := &broadcast.Input{ID: b.ID, Name: b.Name, Class: b.Class, Cron: b.Cron, At: b.At}
 	if err := json.Unmarshal(b.Message, &in.Message); err != nil {
 		return nil, fmt.Errorf("console: message of broadcast %d: %w", b.ID, err)
+	}
+	if err := errors.Join(b.Rules.Into(&in.Rules), b.Trial.Into(&in.Trial)); err != nil {
+		return nil, fmt.Errorf("console: rules of broadcast %d: %w", b.ID, err)
 	}
 	if err := json.Unmarshal(b.Condition, &in.Condition); err != nil {
 		return nil, fmt.Errorf("console: condition of broadcast %d: %w", b.ID, err)

@@ -24,7 +24,10 @@ import (
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/radar"
+	"github.com/siyu-scrm/siyu/handler/console"
+	"github.com/siyu-scrm/siyu/job"
 	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
 )
 
 // browser is an operator's browser. It follows no redirect.
@@ -205,7 +208,7 @@ var pages = []string{
 	"/console/autotags/new", "/console/autotags/1", "/console/autotags/2", "/console/rules", "/console/rules/new", "/console/rules/1", "/console/rules/2",
 	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/forms", "/console/forms/new", "/console/forms/1", "/console/forms/1/results", "/console/forms/1/results?split=tier", "/console/groups", "/console/groups/new",
 	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/radars", "/console/radars/new", "/console/radars/1", "/console/radars/1?of=visitors", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1", "/console/channels/1/poster", "/console/customers",
-	"/console/broadcasts", "/console/broadcasts/new", "/console/broadcasts/1", "/console/broadcasts/1/edit", "/console/runs/{run}",
+	"/console/broadcasts", "/console/broadcasts/new", "/console/broadcasts/1", "/console/broadcasts/1/edit", "/console/runs/{run}", "/console/runs/{run}/results", "/console/runs/{run}/results?group=all&what=sent",
 	"/console/tiers", "/console/tiers?event=checkin.done&times=30", "/console/tiers/edit", "/console/coupons", "/console/coupons/new", "/console/coupons/1", "/console/coupons/till",
 	"/console/mall", "/console/mall/new", "/console/mall/1", "/console/mall/redemptions", "/console/gifts", "/console/gifts/new", "/console/gifts/1", "/console/gifts/2",
 	"/console/runs/{run}?state=suppressed&reason=UNSUBSCRIBED", "/console/pushes", "/console/pushes?state=done", "/console/audit",
@@ -670,4 +673,18 @@ func TestRadars(t *testing.T) {
 	form[9] = "5"
 	require.Contains(t, b.refused("/console/radars/1", form...), "少于高意向")
 	require.Equal(t, http.StatusNotFound, b.get("/console/radars/99").StatusCode)
+}
+
+// An operator builds any condition without JSON.
+func TestEveryLeafHasItsRow(t *testing.T) {
+	t.Parallel()
+	require.Subset(t, console.FactLeaves(), apptest.New(t).Conditions.Names())
+}
+
+// What siyu does by itself is said in words.
+func TestEveryJobHasItsWords(t *testing.T) {
+	t.Parallel()
+	for _, j := range job.Schedule(apptest.New(t).App) {
+		require.True(t, templates.Has("job."+j.Name), j.Name)
+	}
 }

@@ -6,8 +6,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/recall"
 	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/app/report"
+	"github.com/siyu-scrm/siyu/app/sop"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -78,6 +80,12 @@ func (con *Console) runLines(c *gin.Context, runs []model.Run) ([]runLine, error
 func (con *Console) runName(c *gin.Context, r *model.Run, broadcasts map[int64]string) string {
 	if r.Source == reminder.Source {
 		return con.t(c, "console.reminder")
+	}
+	if r.Source == sop.Source {
+		return con.t(c, "console.title.sop")
+	}
+	if r.Source == recall.Source {
+		return con.t(c, "console.cause.recall")
 	}
 	return broadcasts[r.SourceID]
 }

@@ -10,3 +10,12 @@ func Needs() map[string]operator.Right {
 	}
 	return out
 }
+
+// FactLeaves are the leaves that the rows of a condition can say.
+func FactLeaves() (leaves []string) {
+	list, _ := new(Console).facts(nil)
+	for _, x := range list {
+		leaves = append(leaves, x.Leaf)
+	}
+	return leaves
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -37,6 +38,7 @@ type factArg struct {
 
 	literal bool // a number or true is one in JSON too; else everything is a text
 	whole   bool // a whole number
+	fen     bool // an amount of money, typed in yuan
 }
 
 // Places of a row of facts: fact.3.leaf is the key of the fourth one, fact.3.did.count an arg of it.
@@ -57,7 +59,7 @@ const leastFacts = 4
 
 // facts are the leaves that a form offers; without a request, for reading a form, their choices are empty.
 func (con *Console) facts(c *gin.Context) ([]fact, error) {
-	lists := struct{ tags, channels, tiers, accounts, events, audiences, forms, options []choice }{[]choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}} // none: still a select
+	lists := struct{ tags, channels, tiers, accounts, events, audiences, forms, options, groups []choice }{[]choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}, []choice{}} // none: still a select
 	if c != nil {
 		ctx := c.Request.Context()
 		groups, err := con.tagGroups(c)
@@ -93,6 +95,13 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 		if lists.forms, lists.options, err = con.formChoices(c); err != nil {
 			return nil, err
 		}
+		communities, err := con.app.Groups.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range communities {
+			lists.groups = append(lists.groups, choice{strconv.FormatInt(g.ID, 10), g.Name})
+		}
 	}
 	words := func(names ...string) (out []choice) { // a choice without a request has no sentence: only its value counts
 		for _, n := range names {
@@ -107,14 +116,17 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 	numbers := words("gte", "lte", "eq")
 	yes := factArg{Name: "value", Choices: words("true", "false"), literal: true}
 	count := factArg{Name: "value", whole: true}
+	compared, days, window := factArg{Name: "op", Choices: numbers}, factArg{Name: "days", whole: true}, factArg{Name: "window", Optional: true, Place: "30d"}
+	// What was bought; it may be left open but for where the product is what is asked about.
+	items := []factArg{{Name: "product", Optional: true}, {Name: "category", Optional: true}, {Name: "sku", Optional: true}}
 	return []fact{
 		{"tag", "tag", nil, []factArg{{Name: "tag_id", Choices: lists.tags}}},
 		{"audience", "audience", nil, []factArg{{Name: "audience_id", Choices: lists.audiences}}},
 		{"did", "did", nil, []factArg{
 			{Name: "event", Choices: lists.events},
-			{Name: "op", Choices: numbers},
+			compared,
 			{Name: "count", whole: true},
-			{Name: "window", Optional: true, Place: "30d"},
+			window,
 			{Name: "field", Optional: true, Place: "kind"},
 			{Name: "value", Optional: true, literal: true},
 		}},
@@ -128,11 +140,21 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 			{Name: "op", Choices: words("gte", "lte", "eq", "ne")},
 			count,
 		}},
+		{"orders.count", "orders", map[string]string{"measure": "count"}, append([]factArg{compared, count, window}, items...)},
+		{"orders.amount", "orders", map[string]string{"measure": "amount"}, []factArg{compared, {Name: "value", fen: true}, window}},
+		{"orders.days", "orders", map[string]string{"measure": "days"}, append([]factArg{compared, count}, items...)},
+		{"running_low", "running_low", nil, append([]factArg{{Name: "cycle_days", whole: true}, {Name: "ahead_days", whole: true}}, items...)},
+		{"inactive", "inactive", nil, []factArg{compared, days}},
+		{"active_days", "active_days", nil, []factArg{compared, {Name: "count", whole: true}, days}},
+		{"group", "group", nil, []factArg{{Name: "group_id", Choices: lists.groups}}},
 		{"member.joined", "member", map[string]string{"field": "joined"}, []factArg{yes}},
 		{"member.follower", "member", map[string]string{"field": "follower"}, []factArg{yes}},
 		{"member.opted_out", "member", map[string]string{"field": "opted_out"}, []factArg{yes}},
 		{"member.gender", "member", map[string]string{"field": "gender"}, []factArg{{Name: "value", Choices: words("female", "male")}}},
 		{"member.channel", "member", map[string]string{"field": "channel"}, []factArg{{Name: "value", Choices: lists.channels}}},
+		{"member.last_channel", "member", map[string]string{"field": "last_channel"}, []factArg{{Name: "value", Choices: lists.channels}}},
+		{"member.age", "member", map[string]string{"field": "age"}, []factArg{compared, count}},
+		{"member.joined_days", "member", map[string]string{"field": "joined_days"}, []factArg{compared, count}},
 		{"birthday", "birthday", nil, []factArg{{Name: "scope", Choices: words("day", "week", "month")}, {Name: "feb29", Choices: words("", "feb28", "mar1"), Optional: true}}},
 		{"calendar", "calendar", nil, []factArg{
 			{Name: "weekdays", Choices: words("1", "2", "3", "4", "5", "6", "7"), Many: true, Optional: true, literal: true},
@@ -144,9 +166,22 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 		}},
 		{"event.field", "event.field", nil, []factArg{{Name: "field", Place: model.OrderAmount}, {Name: "op", Choices: words("gte", "lte", "eq", "ne")}, {Name: "value", literal: true}}},
 		{"event.field.in", "event.field", map[string]string{"op": "in"}, []factArg{{Name: "field"}, {Name: "value", Lines: true, literal: true}}},
-		{"event.text", "event.text", nil, []factArg{{Name: "contains_any", Lines: true}, {Name: "excludes", Lines: true, Optional: true}}},
+		{"event.text", "event.text", nil, []factArg{
+			{Name: "contains_any", Lines: true, Optional: true},
+			{Name: "equals_any", Lines: true, Optional: true},
+			{Name: "excludes", Lines: true, Optional: true},
+			{Name: "account", Optional: true, Place: "oa"},
+		}},
 		{"random", "random", nil, []factArg{{Name: "percent", literal: true, Place: "10"}, {Name: "salt"}}},
 	}, nil
+}
+
+// Label is the key of what the arg is called.
+func (a factArg) Label() string {
+	if a.fen {
+		return "console.fact_arg.yuan"
+	}
+	return "console.fact_arg." + a.Name
 }
 
 // Select reports that the arg is chosen, not typed.
@@ -283,6 +318,11 @@ func (a factArg) list() bool { return a.Many || a.Lines }
 
 // text is how a value stands in its control: a text that would read as something else stands in quotes.
 func (a factArg) text(value any) string {
+	if n, ok := value.(json.Number); ok && a.fen {
+		if fen, err := n.Int64(); err == nil {
+			return strings.TrimSuffix(coupon.Yuan(fen), ".00")
+		}
+	}
 	if s, ok := value.(string); ok {
 		if a.literal && json.Valid([]byte(s)) {
 			return string(model.ToJSON(s))
@@ -297,6 +337,8 @@ func (a factArg) value(control, s string) (any, error) {
 	switch {
 	case a.whole:
 		return number(control, s)
+	case a.fen:
+		return readYuan(control, s)
 	case a.literal && json.Valid([]byte(s)):
 		return json.RawMessage(s), nil
 	}

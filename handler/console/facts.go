@@ -17,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/app/risk"
+	"github.com/siyu-scrm/siyu/app/sop"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/tier"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -44,6 +45,7 @@ type memberView struct {
 	Entries    []entryLine
 	Events     []eventLine
 	Messages   []message
+	SOPs       []sop.Way
 	Bought     []order.OnPlatform
 	Tier       *tier.View // nil: the programme has none
 	TierLabel  string     // of the account that it counts
@@ -55,9 +57,9 @@ type memberView struct {
 	Coupons    []heldLine
 	Givable    []choice // coupons that can be given
 	CouponForm *Form
-	MassUsed   int
-	MassLimit  int
-	NextLines  string // address of the next page of ledger lines
+	Quota      reach.Quota
+	Consents   []model.Consent // newest first
+	NextLines  string          // address of the next page of ledger lines
 	AllTags    []tagGroup
 	Points     *Form // of the adjustment
 	Tag        *Form
@@ -181,7 +183,7 @@ func (con *Console) pageOf(c *gin.Context, status int, f forms, phone string) er
 	}
 	v.First, v.Last = why.Name(model.CauseChannel, m.FirstChannel), why.Name(model.CauseChannel, m.LastChannel)
 	for _, fill := range []func(*gin.Context, *memberView, report.Why) error{
-		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages, con.fillMerges, con.fillTier, con.fillPast,
+		con.fillIdentities, con.fillTags, con.fillLedger, con.fillEvents, con.fillMessages, con.fillSOPs, con.fillMerges, con.fillTier, con.fillPast,
 	} {
 		if err := fill(c, v, why); err != nil {
 			return err
@@ -307,7 +309,10 @@ func (con *Console) fillMessages(c *gin.Context, v *memberView, _ report.Why) (e
 	if v.Bought, err = con.app.Orders.ByPlatform(ctx, v.Member.ID); err != nil {
 		return err
 	}
-	if v.MassUsed, v.MassLimit, err = con.app.Reach.MonthlyMass(ctx, v.Member.ID); err != nil {
+	if v.Quota, err = con.app.Reach.Quota(ctx, v.Member.ID); err != nil {
+		return err
+	}
+	if v.Consents, _, err = con.app.Consents.Of(ctx, v.Member.ID); err != nil {
 		return err
 	}
 	sent, err := con.app.Reach.OfMember(ctx, v.Member.ID, 0, factMessages)
@@ -505,4 +510,10 @@ func (con *Console) setTag(c *gin.Context) error {
 		},
 		again: func(status int, f *Form) error { return con.showMember(c, status, forms{"tag": f}) },
 	})
+}
+
+// fillSOPs are his ways through SOPs.
+func (con *Console) fillSOPs(c *gin.Context, v *memberView, _ report.Why) (err error) {
+	v.SOPs, err = con.app.SOPs.Of(c.Request.Context(), v.Member.ID)
+	return err
 }

@@ -60,18 +60,20 @@ const maxYuan = 100_000_000
 
 // yuan is an amount of money, in fen; 0 for an empty field.
 func (r *reader) yuan(name string) int64 {
-	return read(r, func() (int64, error) {
-		s := strings.TrimPrefix(strings.ReplaceAll(r.f.Get(name), ",", ""), "¥")
-		if s == "" {
-			return 0, nil
-		}
-		whole, rest, _ := strings.Cut(s, ".")
-		fen, err := strconv.ParseInt(whole+(rest + "00")[:2], 10, 64)
-		if err != nil || !amount.MatchString(s) || fen > maxYuan {
-			return 0, errs.Field(name, "console.yuan")
-		}
-		return fen, nil
-	})
+	return read(r, func() (int64, error) { return readYuan(name, r.f.Get(name)) })
+}
+
+func readYuan(name, s string) (int64, error) {
+	s = strings.TrimPrefix(strings.ReplaceAll(s, ",", ""), "¥")
+	if s == "" {
+		return 0, nil
+	}
+	whole, rest, _ := strings.Cut(s, ".")
+	fen, err := strconv.ParseInt(whole+(rest + "00")[:2], 10, 64)
+	if err != nil || !amount.MatchString(s) || fen > maxYuan {
+		return 0, errs.Field(name, "console.yuan")
+	}
+	return fen, nil
 }
 
 // yuan writes fen as people type them; "" for none.

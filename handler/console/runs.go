@@ -27,6 +27,7 @@ type runView struct {
 	Rows     []deliveryLine
 	Next     string
 	Over     bool // nothing changes any more
+	Rejected int64
 	States   []string
 	Names    []string // of reasons
 	Channels []string
@@ -136,7 +137,7 @@ func (con *Console) showRun(c *gin.Context, status int, f *Form) error {
 	if err != nil {
 		return err
 	}
-	v.Counts = countsOf(counts)
+	v.Counts, v.Rejected = countsOf(counts), counts.Rejected
 	if v.Reasons, err = con.reasons(c, id); err != nil {
 		return err
 	}
@@ -219,6 +220,11 @@ func (con *Console) pauseRun(c *gin.Context) error {
 // cancelRun ends a run: who was not sent to yet gets nothing.
 func (con *Console) cancelRun(c *gin.Context) error {
 	return con.turnRun(c, "cancelled", func(id int64) error { return con.app.Reach.Cancel(c.Request.Context(), id) })
+}
+
+// retryRun sends again to those whom WeChat rejected for what may have passed.
+func (con *Console) retryRun(c *gin.Context) error {
+	return con.turnRun(c, "retried", func(id int64) error { return con.app.Reach.Retry(c.Request.Context(), id) })
 }
 
 func (con *Console) turnRun(c *gin.Context, word string, turn func(id int64) error) error {

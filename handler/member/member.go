@@ -31,6 +31,7 @@ func Routes(s *web.Server, a *app.App) {
 	h.session(api)
 	h.links(api)
 	h.profile(api)
+	h.inbox(api)
 	h.privacy(api)
 	h.points(api)
 	h.deductions(api)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/siyu-scrm/siyu/app/consent"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -36,11 +37,25 @@ type me struct {
 	Privacy    Privacy  `json:"privacy"`
 	Member     Member   `json:"member"`
 	Missing    []string `json:"missing" example:"[\"phone\"]"`
+	Consents   Consents `json:"consents"`
+}
+
+// Consents are whether he may be reached at his phone number.
+type Consents struct {
+	SMS   bool `json:"sms" doc:"By SMS"`
+	Calls bool `json:"calls" doc:"By calls"`
 }
 
 func (h *handler) meOf(ctx context.Context, m *model.Member) (*web.Out[me], error) {
 	missing, err := h.missing(ctx, m)
-	return &web.Out[me]{Body: me{Stamped: web.Stamp(h.Clock), Registered: m.Joined(), Privacy: h.privacyOf(m), Member: h.view(m), Missing: missing}}, err
+	if err != nil {
+		return nil, err
+	}
+	_, said, err := h.Consents.Of(ctx, m.ID)
+	return &web.Out[me]{Body: me{
+		Stamped: web.Stamp(h.Clock), Registered: m.Joined(), Privacy: h.privacyOf(m), Member: h.view(m), Missing: missing,
+		Consents: Consents{said[consent.SMS].Given, said[consent.Call].Given},
+	}}, err
 }
 
 // ProfileFields are what a person may say about himself; an absent field stays as it is.
@@ -69,6 +84,9 @@ type preferencesIn struct {
 		Marketing *bool `json:"marketing,omitempty" example:"true" doc:"false: no marketing messages"`
 		Location  *bool `json:"location,omitempty" example:"false" doc:"true: positions may be kept; false forgets the one that is kept"`
 
+		SMS   *bool `json:"sms,omitempty" example:"true" doc:"true: I want to hear of things by SMS; false: never"`
+		Calls *bool `json:"calls,omitempty" example:"false" doc:"The same of calls"`
+
 		PrivacyVersion *string `json:"privacy_version,omitempty" minLength:"1" maxLength:"32" example:"1" doc:"Version of the privacy text that the person accepted now."`
 	}
 }
@@ -84,6 +102,9 @@ func (h *handler) putProfile(ctx context.Context, in *profileIn) (*web.Out[me], 
 }
 
 func (h *handler) putPreferences(ctx context.Context, in *preferencesIn) (*web.Out[me], error) {
+	if in.Body.SMS != nil || in.Body.Calls != nil {
+		ctx = h.Consents.Said(ctx, map[string]*bool{consent.SMS: in.Body.SMS, consent.Call: in.Body.Calls})
+	}
 	return h.update(ctx, member.Profile{Marketing: in.Body.Marketing, LocationConsent: in.Body.Location, PrivacyRead: in.Body.PrivacyVersion})
 }
 

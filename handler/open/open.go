@@ -24,6 +24,7 @@ func Routes(s *web.Server, a *app.App) {
 	h.holds(api)
 	h.orders(api)
 	h.coupons(api)
+	h.reports(api)
 }
 
 // op describes an operation with the right that it asks for and the refusals that it may answer.

@@ -86,6 +86,7 @@ func (s *Sandbox) ControlHandler() http.Handler {
 	s.routeWorld(mux)
 	s.routePeople(mux)
 	s.routeLogs(mux)
+	s.routePhones(mux)
 	mux.Handle("/sandbox/wechat/", http.StripPrefix("/sandbox/wechat", s.APIHandler())) // for processes beside the one that embeds it
 	mux.Handle("GET /sandbox", http.HandlerFunc(servePage))
 	mux.Handle("GET /sandbox/{$}", http.RedirectHandler("/sandbox", http.StatusFound))

@@ -56,6 +56,8 @@ func init() {
 		"/cgi-bin/template/del_private_template":     {run: oaTemplateDelete, post: true, day: 1000, forOA: true},
 		"/cgi-bin/template/get_all_private_template": {run: oaTemplateList, day: 1000, forOA: true},
 
+		"/phone/send": {run: phoneSend, post: true, open: true}, // not WeChat's: the stub of a provider of SMS and calls
+
 		"/wxaapi/newtmpl/gettemplate":      {run: templateList, day: 10_000},
 		"/wxaapi/newtmpl/addtemplate":      {run: templateAdd, post: true, day: 1000},
 		"/wxaapi/newtmpl/deltemplate":      {run: templateDelete, post: true, day: 1000},

@@ -143,6 +143,8 @@ func (s *Sandbox) apply(r *record, live map[int64]*task) error {
 		s.tickets[r.Ticket.Ticket] = r.Ticket
 	case "mass":
 		s.mass[r.Mass.ID] = r.Mass
+	case "phone":
+		s.phones = append(s.phones, r.PhoneMessage)
 	case "task":
 		live[r.Task.ID] = r.Task
 		s.lastTask = max(s.lastTask, r.Task.ID)
@@ -229,6 +231,9 @@ func (s *Sandbox) saveAll() {
 	}
 	for _, m := range s.mass {
 		s.store.append(&record{Kind: "mass", Mass: m})
+	}
+	for _, m := range s.phones {
+		s.store.append(&record{Kind: "phone", PhoneMessage: m})
 	}
 	for _, t := range s.tasks {
 		s.store.append(&record{Kind: "task", Task: t})

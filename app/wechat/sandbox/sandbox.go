@@ -42,6 +42,7 @@ type Sandbox struct {
 	people   []*person // index = id - 1; nil for who is as his crowd says
 	crowds   []*crowd  // by id
 	receipts []receipt
+	phones   []*PhoneMessage
 	lastMsg  int64
 	lastTask int64
 	tasks    taskHeap

@@ -38,6 +38,8 @@ type record struct {
 	Ticket  *ticket        `json:"ticket,omitempty"`
 	Mass    *massJob       `json:"mass,omitempty"`
 	Task    *task          `json:"task,omitempty"`
+
+	PhoneMessage *PhoneMessage `json:"pm,omitempty"`
 }
 
 type relationState struct {

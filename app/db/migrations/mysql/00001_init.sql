@@ -58,9 +58,12 @@ CREATE TABLE IF NOT EXISTS `audits` (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `jobs` (
   `name` varchar(64) NOT NULL,
-  `next_at` datetime(6) NOT NULL,
+  `next_at` datetime(6) DEFAULT NULL,
   `owner` varchar(32) NOT NULL DEFAULT '',
   `lease_till` datetime(6) NOT NULL,
+  `state` varchar(8) NOT NULL DEFAULT '',
+  `last_at` datetime(6) DEFAULT NULL,
+  `took_ms` bigint NOT NULL DEFAULT 0,
   `error` varchar(512) NOT NULL DEFAULT '',
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
@@ -1149,8 +1152,15 @@ CREATE TABLE IF NOT EXISTS `runs` (
   `slot` varchar(40) NOT NULL,
   `state` varchar(12) NOT NULL,
   `paused` tinyint(1) NOT NULL DEFAULT 0,
+  `paused_for` varchar(160) NOT NULL DEFAULT '',
+  `stops` bigint NOT NULL DEFAULT 0,
   `class` varchar(12) NOT NULL,
   `message` text NOT NULL,
+  `rules` text NOT NULL,
+  `send_until` datetime(6) DEFAULT NULL,
+  `reserves` bigint NOT NULL DEFAULT 0,
+  `variant` varchar(1) NOT NULL DEFAULT '',
+  `held` bigint NOT NULL DEFAULT 0,
   `audience` bigint NOT NULL,
   `step` bigint NOT NULL DEFAULT 0,
   `range_size` bigint NOT NULL,
@@ -1167,6 +1177,7 @@ CREATE TABLE IF NOT EXISTS `ranges` (
   `from_seq` bigint NOT NULL,
   `to_seq` bigint NOT NULL,
   `made` tinyint(1) NOT NULL DEFAULT 0,
+  `again` tinyint(1) NOT NULL DEFAULT 0,
   `cursor_seq` bigint NOT NULL,
   `state` varchar(8) NOT NULL,
   `due_at` datetime(6) NOT NULL,
@@ -1197,7 +1208,7 @@ CREATE TABLE IF NOT EXISTS `deliveries` (
   `detail` varchar(128) NOT NULL DEFAULT '',
   `no_mass` tinyint(1) NOT NULL DEFAULT 0,
   `batch_no` bigint NOT NULL DEFAULT 0,
-  `msg_id` varchar(32) NOT NULL DEFAULT '',
+  `msg_id` varchar(64) NOT NULL DEFAULT '',
   `due_at` datetime(6) DEFAULT NULL,
   `at` datetime(6) DEFAULT NULL,
   PRIMARY KEY (`run_id`,`seq`),
@@ -1239,7 +1250,7 @@ CREATE TABLE IF NOT EXISTS `mass_results` (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `receipts` (
   `account` varchar(32) NOT NULL,
-  `msg_id` varchar(32) NOT NULL,
+  `msg_id` varchar(64) NOT NULL,
   `run_id` bigint NOT NULL DEFAULT 0,
   `seq` bigint NOT NULL DEFAULT 0,
   `failure` varchar(128) NOT NULL DEFAULT '',
@@ -1266,6 +1277,59 @@ CREATE TABLE IF NOT EXISTS `reach_uses` (
   `period` varchar(16) NOT NULL,
   `used` bigint NOT NULL,
   PRIMARY KEY (`member_id`,`kind`,`period`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `inbox_messages` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `run_id` bigint NOT NULL,
+  `seq` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `title` varchar(128) NOT NULL DEFAULT '',
+  `text` text NOT NULL,
+  `page` varchar(1024) NOT NULL DEFAULT '',
+  `at` datetime(6) NOT NULL,
+  `read_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_inbox_message` (`run_id`,`seq`),
+  KEY `idx_inbox_messages_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `reach_caps` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `class` varchar(12) NOT NULL,
+  `channel` varchar(12) NOT NULL DEFAULT '',
+  `per` varchar(8) NOT NULL,
+  `hours` bigint NOT NULL DEFAULT 0,
+  `at_most` bigint NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `once_sends` (
+  `once_key` varchar(64) NOT NULL,
+  `member_id` bigint NOT NULL,
+  `run_id` bigint NOT NULL,
+  PRIMARY KEY (`once_key`,`member_id`),
+  KEY `idx_once_sends_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `run_reserves` (
+  `run_id` bigint NOT NULL,
+  `source_id` bigint NOT NULL,
+  `at` datetime(6) NOT NULL,
+  `channels` text NOT NULL,
+  `members` longblob DEFAULT NULL,
+  PRIMARY KEY (`run_id`,`source_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `run_helds` (
+  `run_id` bigint NOT NULL,
+  `members` longblob DEFAULT NULL,
+  PRIMARY KEY (`run_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `path_uses` (
+  `channel` varchar(12) NOT NULL,
+  `account` varchar(32) NOT NULL,
+  `day` varchar(10) NOT NULL,
+  `used` bigint NOT NULL DEFAULT 0,
+  `step` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (`channel`,`account`,`day`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `webhook_endpoints` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -1330,6 +1394,8 @@ CREATE TABLE IF NOT EXISTS `broadcasts` (
   `class` varchar(12) NOT NULL,
   `condition` text NOT NULL,
   `message` text NOT NULL,
+  `rules` text NOT NULL,
+  `trial` text NOT NULL,
   `cron` varchar(64) NOT NULL DEFAULT '',
   `at` datetime(6) DEFAULT NULL,
   `state` varchar(12) NOT NULL,
@@ -1486,6 +1552,124 @@ CREATE TABLE IF NOT EXISTS `customers` (
   UNIQUE KEY `idx_customers_phone_index` (`phone_index`),
   KEY `idx_customers_import_id` (`import_id`),
   KEY `idx_customers_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `consents` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `member_id` bigint NOT NULL,
+  `kind` varchar(8) NOT NULL,
+  `given` tinyint(1) NOT NULL,
+  `source` varchar(8) NOT NULL,
+  `evidence` varchar(255) NOT NULL DEFAULT '',
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_consents_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `recalls` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `version` bigint NOT NULL DEFAULT 0,
+  `name` varchar(64) NOT NULL,
+  `import_id` bigint NOT NULL,
+  `sms` text NOT NULL,
+  `call_json` text NOT NULL,
+  `call_after` bigint NOT NULL DEFAULT 0,
+  `days` bigint NOT NULL,
+  `tag_id` bigint NOT NULL,
+  `state` varchar(12) NOT NULL,
+  `started_at` datetime(6) DEFAULT NULL,
+  `ends_at` datetime(6) DEFAULT NULL,
+  `call_at` datetime(6) DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_recalls_call_at` (`call_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `recall_people` (
+  `recall_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `customer_id` bigint NOT NULL,
+  `came_at` datetime(6) DEFAULT NULL,
+  `came_by` varchar(12) NOT NULL DEFAULT '',
+  PRIMARY KEY (`recall_id`,`member_id`),
+  KEY `idx_recall_people_member_id` (`member_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `sops` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `name` varchar(64) NOT NULL,
+  `state` varchar(8) NOT NULL,
+  `version` bigint NOT NULL,
+  `turn` bigint NOT NULL DEFAULT 0,
+  `next_at` datetime(6) DEFAULT NULL,
+  `resumed_at` datetime(6) DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `idx_sops_state` (`state`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `sop_versions` (
+  `sop_id` bigint NOT NULL,
+  `version` bigint NOT NULL,
+  `definition` text NOT NULL,
+  `actor` varchar(64) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`sop_id`,`version`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `sop_enrolments` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `sop_id` bigint NOT NULL,
+  `member_id` bigint NOT NULL,
+  `running` bigint DEFAULT NULL,
+  `no` bigint NOT NULL,
+  `version` bigint NOT NULL,
+  `moved` tinyint(1) NOT NULL DEFAULT 0,
+  `step` varchar(32) NOT NULL,
+  `reached_at` datetime(6) NOT NULL,
+  `due_at` datetime(6) DEFAULT NULL,
+  `state` varchar(8) NOT NULL,
+  `reason` varchar(12) NOT NULL DEFAULT '',
+  `entered_at` datetime(6) NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  `exited_at` datetime(6) DEFAULT NULL,
+  `goal_at` datetime(6) DEFAULT NULL,
+  `watch_till` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_sop_running` (`sop_id`,`member_id`,`running`),
+  KEY `ix_sop_due` (`sop_id`,`due_at`),
+  KEY `ix_sop_member` (`member_id`,`watch_till`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `sop_firings` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `sop_id` bigint NOT NULL,
+  `step` varchar(32) NOT NULL,
+  `kind` varchar(8) NOT NULL,
+  `version` bigint NOT NULL,
+  `state` varchar(8) NOT NULL,
+  `late` tinyint(1) NOT NULL DEFAULT 0,
+  `at` datetime(6) NOT NULL,
+  `cursor_id` bigint NOT NULL DEFAULT 0,
+  `audience` bigint NOT NULL DEFAULT 0,
+  `run_id` bigint NOT NULL DEFAULT 0,
+  `members` longblob DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `done_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_sop_firing` (`sop_id`,`step`),
+  KEY `idx_sop_firings_state` (`state`),
+  KEY `idx_sop_firings_run_id` (`run_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `sop_passes` (
+  `enrolment_id` bigint NOT NULL,
+  `step` varchar(32) NOT NULL,
+  `sop_id` bigint NOT NULL,
+  `firing_id` bigint NOT NULL DEFAULT 0,
+  `member_id` bigint NOT NULL,
+  `outcome` varchar(12) NOT NULL,
+  `account` varchar(32) NOT NULL DEFAULT '',
+  `granted` bigint NOT NULL DEFAULT 0,
+  `member_coupon_id` bigint NOT NULL DEFAULT 0,
+  `note` varchar(24) NOT NULL DEFAULT '',
+  `at` datetime(6) NOT NULL,
+  PRIMARY KEY (`enrolment_id`,`step`),
+  KEY `ix_sop_pass` (`sop_id`,`step`,`outcome`),
+  KEY `idx_sop_passes_member_id` (`member_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `media` (
   `id` bigint NOT NULL AUTO_INCREMENT,

@@ -1,4 +1,4 @@
-package webhook
+package outward
 
 import (
 	"encoding/base64"
@@ -16,7 +16,7 @@ func TestSignature(t *testing.T) {
 	key, err := base64.StdEncoding.DecodeString("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	require.NoError(t, err)
 	h := http.Header{}
-	sign(h, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`), key)
+	Sign(h, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`), key)
 	require.Equal(t, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", h.Get("webhook-signature"))
 	require.Equal(t, "1614265330", h.Get("webhook-timestamp"))
 	require.Equal(t, "msg_p5jXN8AQM9LWM0D4loKWxJek", h.Get("webhook-id"))
@@ -31,15 +31,15 @@ func TestGuard(t *testing.T) {
 		"ff02::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1", "4000::1",
 	} {
 		addr := netip.MustParseAddr(ip)
-		require.False(t, guard{}.may(addr), ip)
-		require.True(t, guard{Options{AllowPrivate: true}}.may(addr), ip)
+		require.False(t, Guard{}.May(addr), ip)
+		require.True(t, Guard{AllowPrivate: true}.May(addr), ip)
 	}
 	for _, ip := range []string{"93.184.216.34", "8.8.8.8", "172.32.0.1", "100.128.0.1", "::ffff:8.8.8.8", "2606:4700::1111", "2400:3200::1"} {
-		require.True(t, guard{}.may(netip.MustParseAddr(ip)), ip)
+		require.True(t, Guard{}.May(netip.MustParseAddr(ip)), ip)
 	}
-	require.False(t, guard{}.may(netip.Addr{}))
-	listed := guard{Options{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}}
-	require.True(t, listed.may(netip.MustParseAddr("10.1.2.3")))
-	require.True(t, listed.may(netip.MustParseAddr("::ffff:10.1.2.3")))
-	require.False(t, listed.may(netip.MustParseAddr("10.2.0.1")))
+	require.False(t, Guard{}.May(netip.Addr{}))
+	listed := Guard{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}
+	require.True(t, listed.May(netip.MustParseAddr("10.1.2.3")))
+	require.True(t, listed.May(netip.MustParseAddr("::ffff:10.1.2.3")))
+	require.False(t, listed.May(netip.MustParseAddr("10.2.0.1")))
 }

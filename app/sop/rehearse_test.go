@@ -1,0 +1,101 @@
+package sop_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/sop"
+	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
+)
+
+// said is a rehearsal as lines.
+func (w *world) said(rows []sop.Rehearsed) []string {
+	out := []string{}
+	for _, r := range rows {
+		what := r.State + " " + r.Channel
+		if r.Reason != "" {
+			what = r.Reason + "/" + r.Detail
+		}
+		out = append(out, w.Zone.In(r.At).Format("01-02 15:04 ")+r.Name+" "+r.Step+": "+what)
+	}
+	return out
+}
+
+// What a rehearsal says at the beginning is what then happens (DESIGN P8).
+func TestARehearsalIsWhatHappens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	people := map[int64]*phone.Person{}
+	var ids []int64
+	join := func(name string, follow, accept bool, points int64) {
+		p := w.Person(name)
+		if follow {
+			w.Act(p, "follow", nil)
+		}
+		w.Advance(0)
+		_, err := p.Login(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, p.API(t.Context(), "POST", "/register", map[string]any{"nickname": name}, nil))
+		if accept {
+			_, err := p.Act(t.Context(), "accept", map[string]any{"account": "mp", "template": template, "times": 2})
+			require.NoError(t, err)
+		}
+		id := w.MemberOf(p, "mp").ID
+		if points > 0 {
+			w.give(id, points)
+		}
+		ids, people[id] = append(ids, id), p
+	}
+	both := `{"text":"hi","channels":["mass","subscribe"],"subscribe":{"template_id":"` + template + `","data":{"thing1":"a","thing2":"b","time3":"2026-11-25 10:00"}}}`
+	w.enabled(`{"name":"按天","entry":{"event":"member.registered"},"exit":[{"condition":{"leaf":"member","field":"joined_days","op":"gte","value":8}}],"steps":[
+		{"key":"d1","when":{"day":1,"time":"10:00"},"send":{"message":` + both + `}},
+		{"key":"night","when":{"after":"12h30m"},"send":{"message":` + both + `,"condition":{"leaf":"account","account":"points","op":"gte","value":100}}},
+		{"key":"fork","branch":{"condition":{"leaf":"account","account":"points","op":"gte","value":150}},"next":"d3","otherwise":"wait"},
+		{"key":"d3","when":{"day":3,"time":"10:00"},"send":{"message":` + both + `}},
+		{"key":"wait","wait":{"event":"checkin.done","timeout":"20h"}},
+		{"key":"d5","when":{"day":5,"time":"09:00"},"send":{"class":"service","message":` + both + `}},
+		{"key":"d9","when":{"day":9,"time":"09:00"},"send":{"message":` + both + `}}]}`)
+	w.enabled(`{"name":"周二","entry":{"cron":"0 10 * * 2","condition":{"leaf":"account","account":"points","op":"gte","value":100}},"reentry":{"mode":"after","days":10},"steps":[
+		{"key":"a","send":{"message":` + both + `}},{"key":"b","when":{"cron":"0 8 * * 6"},"send":{"message":` + both + `}}]}`)
+	_, err := w.Broadcasts.Save(t.Context(), broadcast.Input{
+		Name: "每周四", Cron: "0 10 * * 4", Condition: condition.Is("member", map[string]any{"field": "joined", "value": true}),
+		Message: reach.Message{Text: "四", Channels: []string{reach.Mass}},
+	})
+	require.NoError(t, err)
+	for i := range 6 {
+		join(fmt.Sprint("p", i), i%2 == 0, i%3 != 2, int64(i)*60)
+	}
+	w.Set("2026-11-23 21:00:00")
+	join("late", true, true, 200)
+	w.Act(people[ids[0]], "unfollow", nil)
+	w.Settle()
+	from, to := w.At("2026-11-23 00:00:00"), w.At("2026-12-12 00:00:00")
+	foreseen := map[int64][]string{}
+	tables := w.Tables()
+	for _, id := range ids {
+		rows, err := w.SOPs.Rehearse(t.Context(), id, from, to)
+		require.NoError(t, err)
+		foreseen[id] = w.said(rows)
+		require.NotEmpty(t, rows)
+	}
+	require.Equal(t, tables, w.Tables(), "a rehearsal writes nothing")
+	w.Set("2026-12-12 00:00:00")
+	reasons := map[string]bool{}
+	for _, id := range ids {
+		rows, err := w.SOPs.Rehearse(t.Context(), id, from, to)
+		require.NoError(t, err)
+		for _, r := range rows {
+			require.True(t, r.Past)
+			reasons[r.Reason+r.Channel] = true
+		}
+		require.Equal(t, w.said(rows), foreseen[id], "member %d", id)
+	}
+	for _, why := range []string{"mass", "subscribe", reach.FreqCap, reach.Condition, reach.Exited, reach.NoQuota, reach.Unsubscribed} {
+		require.True(t, reasons[why], why)
+	}
+}

@@ -1,0 +1,149 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/report"
+	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
+)
+
+// resultDays is how long after a firing a page looks, where nothing else is asked for.
+const resultDays = 7
+
+type firingView struct {
+	Frame
+	Run     *model.Run
+	Results *report.Results
+	Group   string // whose list is open; "" = none
+	What    string
+	People  []report.Person
+	IDs     []int64
+	Next    string
+	Total   uint64
+	Form    *Form
+}
+
+// figure is a number of people that opens its list.
+type figure struct {
+	What string
+	N    int64
+	Sum  int64 // how much in all; 0 = nothing to say
+}
+
+// Figures are those of a group, in the order of the page.
+func (firingView) Figures(g report.Result) []figure {
+	return []figure{
+		{report.DidBelong, g.People, 0},
+		{report.DidGet, g.Sent, 0},
+		{report.DidSkip, g.Skipped, 0},
+		{report.DidOpen, g.Opened, 0},
+		{report.DidOrder, g.Ordered, g.Orders},
+		{report.DidCheckIn, g.CheckedIn, g.CheckIns},
+		{report.DidSpend, g.Spent, g.PointsSpent},
+		{report.DidEarn, g.Earned, g.PointsEarned},
+		{report.DidCoupon, g.Coupons, g.CouponsIssued},
+	}
+}
+
+// Heads are the columns.
+func (firingView) Heads() []string { return report.Dids }
+
+// Says writes a difference: percentage points of a share, or points per person.
+func (firingView) Says(what string, n float64) string {
+	if what == report.DidSpend {
+		return fmt.Sprintf("%+.2f", n)
+	}
+	return fmt.Sprintf("%+.1f %%", 100*n)
+}
+
+func (con *Console) results(c *gin.Context) error {
+	return con.showResults(c, http.StatusOK, newForm(nil))
+}
+
+func (con *Console) showResults(c *gin.Context, status int, f *Form) error {
+	ctx := c.Request.Context()
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	run, err := con.app.Reach.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	firing, err := con.report.Firing(ctx, con.app.Reach, id, spanOf(c.Query("days")))
+	if err != nil {
+		return err
+	}
+	v := firingView{Frame: con.frame(c, "results"), Run: run, Group: c.Query("group"), What: c.Query("what"), Form: f}
+	if v.Results, err = firing.Results(ctx); err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		v.Here = fmt.Sprintf("%s/runs/%d/results", root, id)
+	}
+	if v.Group != "" {
+		who, err := firing.Who(ctx, v.Group, v.What)
+		if err != nil {
+			return err
+		}
+		v.Total = who.GetCardinality()
+		if v.IDs = report.After(who, after(c), perPage+1); len(v.IDs) > perPage {
+			v.IDs = v.IDs[:perPage]
+			v.Next = nextPage(c, v.IDs[perPage-1])
+		}
+		people, err := con.report.People(ctx, v.IDs)
+		if err != nil {
+			return err
+		}
+		for _, id := range v.IDs {
+			v.People = append(v.People, people[id])
+		}
+	}
+	web.Page(c, status, "console/results", v)
+	return nil
+}
+
+func spanOf(s string) int {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n
+	}
+	return resultDays
+}
+
+// keepResult saves the people behind a figure as an audience.
+func (con *Console) keepResult(c *gin.Context) error {
+	f, id, err := postedTo(c)
+	if err != nil {
+		return err
+	}
+	return con.write(c, f, change{
+		action: "audience.create",
+		of: func(answer any) operator.Change {
+			a := answer.(model.Audience)
+			return operator.Change{Object: fmt.Sprintf("audience:%d", a.ID), After: map[string]any{"name": a.Name, "count": a.Count, "run_id": fmt.Sprint(id)}}
+		},
+		do: func() (string, error) {
+			ctx := c.Request.Context()
+			firing, err := con.report.Firing(ctx, con.app.Reach, id, spanOf(f.Get("days")))
+			if err != nil {
+				return "", err
+			}
+			who, err := firing.Who(ctx, f.Get("group"), f.Get("what"))
+			if err != nil {
+				return "", err
+			}
+			a, err := con.app.Audience.Keep(ctx, f.Get("name"), web.Actor(ctx), who)
+			if err != nil {
+				return "", err
+			}
+			return done(fmt.Sprintf("%s/audiences/%d", root, a.ID), "saved"), nil
+		},
+		again: func(status int, f *Form) error { return con.showResults(c, status, f) },
+	})
+}

@@ -1,0 +1,227 @@
+package playbook_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
+)
+
+// step is what came of a step of a SOP for a member, or would come of it.
+type step struct {
+	At                                        time.Time
+	Source, Name, Step, State, Reason, Detail string
+	Channel                                   string
+	Past                                      bool
+}
+
+func (s step) String() string {
+	what := s.Channel
+	if s.Reason != "" {
+		what = s.Reason
+	}
+	return s.At.In(shanghai).Format("01-02 15:04 ") + s.Name + " " + s.Step + ": " + what
+}
+
+// rehearsal is what the member has got and would get on the days.
+func (s *siyu) rehearsal(id, from, to string) (lines []string) {
+	s.t.Helper()
+	var out struct{ Items []step }
+	s.read("/members/"+id+"/rehearsal?from="+from+"&to="+to, &out)
+	for _, l := range out.Items {
+		lines = append(lines, l.String())
+	}
+	return lines
+}
+
+// enabled makes a SOP and enables it.
+func (s *siyu) enabled(in obj) string {
+	s.t.Helper()
+	id := s.create("/sops", in)
+	s.do("POST", "/sops/"+id+"/enable", nil)
+	return id
+}
+
+// sopReport is a SOP's figures.
+type sopReport struct {
+	Entered, Running, Reached, Goal int
+	Steps                           []struct {
+		Key     string
+		Counts  counts
+		Skipped []struct {
+			Reason string
+			Count  int
+		}
+		Goal, Granted, Amount, Coupons int
+	}
+}
+
+func (s *siyu) report(id string) (r sopReport) {
+	s.t.Helper()
+	s.read("/sops/"+id+"/report", &r)
+	return r
+}
+
+func TestP27Layers(t *testing.T) {
+	t.Parallel()
+	s := open(t, "2026-09-15 09:00:00")
+	key := s.openKey()
+	ids := map[string]string{}
+	come := func(name string, profile obj) *phone.Person {
+		p := s.person(name)
+		s.act(p, "follow", nil)
+		s.advance("0s")
+		_, err := p.Login(s.ctx())
+		require.NoError(t, err)
+		profile["nickname"] = name
+		require.NoError(t, p.API(s.ctx(), "POST", "/register", profile, nil))
+		_, err = p.Act(s.ctx(), "accept", obj{"account": "mp", "template": "TPL_ACTIVITY", "times": 10})
+		require.NoError(t, err)
+		ids[name] = s.facts(p).ID
+		return p
+	}
+	message := func(text string, channels ...string) obj {
+		return obj{"text": text, "channels": channels, "subscribe": obj{
+			"template_id": "TPL_ACTIVITY", "page": "pages/index/index", "data": obj{"thing1": text, "thing2": "会员专享", "time3": "2026-12-01 10:00"},
+		}}
+	}
+	at10 := func(day int) obj { return obj{"day": day, "time": "10:00"} }
+	paid := obj{"event": "order.paid"}
+	noOrder := obj{"leaf": "orders", "measure": "count", "op": "eq", "value": 0}
+	rich := obj{"leaf": "account", "account": "points", "op": "gte", "value": 100}
+	inactive := func(op string, days int) obj { return obj{"leaf": "inactive", "op": op, "days": days} }
+	important := obj{"leaf": "orders", "measure": "amount", "op": "gte", "value": 100_000, "window": "365d"}
+
+	var vips []*phone.Person
+	for _, name := range []string{"I1", "I2", "I3"} {
+		profile := obj{}
+		if name == "I3" {
+			profile["birthday"] = "1990-12-15"
+		}
+		p := come(name, profile)
+		vips = append(vips, p)
+	}
+	s.set("2026-10-05 12:00:00")
+	silent := map[string]*phone.Person{}
+	for _, name := range []string{"S1", "S2", "S3"} {
+		silent[name] = come(name, obj{})
+	}
+	for name, n := range map[string]int{"S1": 1230, "S2": 80} {
+		s.do("POST", "/members/"+ids[name]+"/adjustments", obj{"account": "points", "amount": n, "memo": "期初"})
+	}
+	s.act(silent["S3"], "unfollow", nil)
+	s.set("2026-11-20 12:00:00")
+	for i, p := range vips {
+		s.pays(key, p, fmt.Sprint("V", i), 120_000)
+	}
+	first := s.create("/coupons", obj{"code": "first", "name": "首购优惠", "kind": "cash_off", "threshold_fen": 5000, "off_fen": 1000, "valid_days": 30, "per_member": 1})
+	own := s.create("/coupons", obj{"code": "own", "name": "专属折扣券", "kind": "cash_off", "threshold_fen": 5000, "off_fen": 2000, "valid_days": 30, "per_member": 12})
+	gift := s.create("/mall", obj{"code": "gift", "name": "礼品", "kind": "goods", "price": 1200})
+
+	newcomers := s.enabled(obj{"name": "新会员", "entry": obj{"event": "member.registered"}, "exit": []obj{paid}, "goal": obj{"event": "order.paid", "days": 7}, "steps": []obj{
+		{"key": "d0", "send": obj{"class": "service", "message": message("首购优惠"+serviceMark, "subscribe"), "grants": obj{"amount": 50, "coupon_id": first}}},
+		{"key": "d3", "when": at10(3), "send": obj{"message": message("首购优惠还在等您", "subscribe"), "condition": noOrder}},
+		{"key": "d7", "when": at10(7), "send": obj{"message": message("首购优惠最后提醒", "subscribe")}},
+	}})
+	vip := s.enabled(obj{"name": "重要", "entry": obj{"cron": "0 10 1 * *", "condition": important}, "reentry": obj{"mode": "always"}, "steps": []obj{
+		{"key": "m", "send": obj{"message": message("专属折扣券已到账", "mass", "subscribe"), "grants": obj{"amount": 100, "coupon_id": own}}},
+	}})
+	quiet := s.enabled(obj{
+		"name": "沉默", "entry": obj{"cron": "0 10 1 * *", "condition": obj{"all": []obj{joined, inactive("gte", 31), inactive("lte", 90)}}},
+		"exit": []obj{{"condition": inactive("lte", 30)}}, "goal": obj{"condition": inactive("lte", 30), "days": 7}, "steps": []obj{
+			{"key": "s1", "send": obj{"message": message("您的积分可以抵现", "mass", "subscribe"), "condition": rich}},
+			{"key": "s2", "when": at10(3), "send": obj{"message": message("积分别浪费", "mass", "subscribe"), "condition": rich}},
+		},
+	})
+	birthday := s.enabled(obj{
+		"name": "生日礼", "entry": obj{"cron": "0 10 * * *", "condition": obj{"all": []obj{important, {"leaf": "birthday", "scope": "day"}}}},
+		"reentry": obj{"mode": "after", "days": 300}, "steps": []obj{{"key": "gift", "send": obj{"message": message("生日快乐", "subscribe"), "grants": obj{"amount": 200}}}},
+	})
+
+	// Day 0, also in quiet hours.
+	s.set("2026-11-28 12:00:00")
+	n1 := come("N1", obj{})
+	s.advance("0s")
+	require.Len(t, s.inbox(n1, "subscribe"), 1)
+	require.EqualValues(t, 50, s.balance(n1))
+	require.Len(t, s.coupons(n1), 1)
+	require.Equal(t, []string{"11-28 12:00 新会员 d0: subscribe", "12-01 10:00 新会员 d3: subscribe", "12-05 10:00 新会员 d7: subscribe"}, s.rehearsal(ids["N1"], "2026-11-28", "2026-12-07"))
+	s.set("2026-11-30 22:30:00")
+	n2 := come("N2", obj{})
+	s.advance("0s")
+	require.Len(t, s.inbox(n2, "subscribe"), 1)
+
+	// 12-01 10:00: sent N1, I1–I3, S1; skipped S2 and S3.
+	s.login(vips[0])
+	points := s.balance(vips[0])
+	s.set("2026-12-01 10:00:00")
+	for name, want := range map[string]string{
+		"N1": "12-01 10:00 新会员 d3: subscribe", "I1": "12-01 10:00 重要 m: mass", "I2": "12-01 10:00 重要 m: mass", "I3": "12-01 10:00 重要 m: mass",
+		"S1": "12-01 10:00 沉默 s1: subscribe", "S2": "12-01 10:00 沉默 s1: CONDITION",
+	} {
+		require.Equal(t, []string{want}, s.rehearsal(ids[name], "2026-12-01", "2026-12-01"), name)
+	}
+	r := s.report(quiet)
+	require.Equal(t, 3, r.Entered)
+	require.Equal(t, counts{Audience: 3, Accepted: 1, Suppressed: 2}, r.Steps[0].Counts)
+	require.Equal(t, points+100, s.balance(vips[0]))
+	require.Equal(t, 300, s.report(vip).Steps[0].Amount)
+	require.Equal(t, 3, s.report(vip).Steps[0].Coupons)
+
+	// 15:00: nobody is messaged twice that day.
+	s.set("2026-12-01 15:00:00")
+	again := s.broadcast(obj{"name": "再来", "condition": important, "message": obj{"text": "再看看", "channels": []string{"mass"}}})
+	require.Equal(t, reasons{"FREQ_CAP": 3}, s.send(again).reasons())
+
+	// 12-02: N1 orders, S1 redeems.
+	s.set("2026-12-02 12:00:00")
+	s.pays(key, n1, "N1", 9900)
+	s.login(silent["S1"])
+	require.NoError(t, silent["S1"].API(s.ctx(), "POST", "/mall/"+gift+"/redemptions", nil, nil))
+	foreseen := s.rehearsal(ids["N1"], "2026-11-28", "2026-12-07")
+	foreseen2 := s.rehearsal(ids["N2"], "2026-11-28", "2026-12-10")
+	require.Equal(t, []string{"11-28 12:00 新会员 d0: subscribe", "12-01 10:00 新会员 d3: subscribe", "12-05 10:00 新会员 d7: EXITED"}, foreseen)
+
+	s.set("2026-12-04 10:00:00")
+	require.Equal(t, []string{"12-04 10:00 沉默 s2: EXITED"}, s.rehearsal(ids["S1"], "2026-12-02", "2026-12-31"))
+	s.set("2026-12-07 10:00:00")
+	require.Equal(t, foreseen, s.rehearsal(ids["N1"], "2026-11-28", "2026-12-07"), "the rehearsal is what he received")
+	require.Equal(t, []string{"11-30 22:30 新会员 d0: subscribe", "12-03 10:00 新会员 d3: subscribe", "12-07 10:00 新会员 d7: subscribe"}, foreseen2)
+	require.Equal(t, foreseen2, s.rehearsal(ids["N2"], "2026-11-28", "2026-12-10"))
+	require.Len(t, s.inbox(n1, "subscribe"), 2)
+	require.Len(t, s.inbox(n2, "subscribe"), 3)
+
+	s.set("2026-12-15 10:00:00")
+	require.Equal(t, []string{"12-15 10:00 生日礼 gift: subscribe"}, s.rehearsal(ids["I3"], "2026-12-10", "2026-12-20"))
+	require.Equal(t, 1, s.report(birthday).Reached)
+
+	// The board: 沉默 reactivated 1 of 1 reached; one of the two newcomers ordered.
+	r = s.report(quiet)
+	require.Equal(t, 1, r.Reached)
+	require.Equal(t, 1, r.Goal)
+	r = s.report(newcomers)
+	require.Equal(t, [2]int{2, 1}, [2]int{r.Reached, r.Goal})
+	var list struct {
+		Items []struct {
+			MemberID string `json:"member_id"`
+		}
+	}
+	s.read("/sops/"+newcomers+"/steps/d7/members?reason=EXITED", &list)
+	require.Len(t, list.Items, 1)
+	require.Equal(t, ids["N1"], list.Items[0].MemberID)
+
+	// Following again sends nothing late, and the month after the important ones are greeted again.
+	s.act(silent["S3"], "follow", nil)
+	s.set("2027-01-01 10:00:00")
+	require.Len(t, s.inbox(vips[0], "mass"), 2)
+	s.login(vips[0])
+	require.Equal(t, points+200, s.balance(vips[0]))
+	for _, m := range s.inbox(silent["S3"], "") {
+		require.NotContains(t, m.Content, "抵现", "%+v", m)
+		require.NotContains(t, m.Content, "浪费", "%+v", m)
+	}
+	require.NotContains(t, s.remarkable(), "level=ERROR")
+}
