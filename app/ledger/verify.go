@@ -76,10 +76,7 @@ func (b *Book) Verify(ctx context.Context, report func(Mismatch)) (Totals, error
 	for i := range all {
 		v.account(&all[i])
 	}
-	if err := v.windows(ctx); err != nil {
-		return Totals{}, err
-	}
-	if err := v.strays(b.db.Reader(ctx)); err != nil {
+	if err := v.all(ctx); err != nil {
 		return Totals{}, err
 	}
 	for code, t := range v.totals.Accounts {
@@ -91,8 +88,8 @@ func (b *Book) Verify(ctx context.Context, report func(Mismatch)) (Totals, error
 	return v.totals, nil
 }
 
-// windows checks all members, some windows at once.
-func (v *verifier) windows(ctx context.Context) error {
+// all checks all members, some windows at once, and beside them what no window shows.
+func (v *verifier) all(ctx context.Context) error {
 	var mu sync.Mutex
 	from, report := int64(minMember), v.report
 	v.report = func(m Mismatch) { // the workers share it
@@ -109,12 +106,18 @@ func (v *verifier) windows(ctx context.Context) error {
 		}
 		return first, found, err
 	}
-	workers := min(4, runtime.GOMAXPROCS(0))
+	workers := 1 + min(4, runtime.GOMAXPROCS(0))
 	seen, failed := make([]*verifier, workers), make([]error, workers)
 	var wg sync.WaitGroup
 	for i := range workers {
 		seen[i] = &verifier{book: v.book, report: v.report, totals: Totals{Accounts: map[string]AccountTotal{}}, codes: v.codes, slides: v.slides}
-		wg.Go(func() { failed[i] = seen[i].work(ctx, next) })
+		wg.Go(func() {
+			if i == 0 {
+				failed[i] = seen[i].strays(v.book.db.Reader(ctx))
+			} else {
+				failed[i] = seen[i].work(ctx, next)
+			}
+		})
 	}
 	wg.Wait()
 	for _, w := range seen {
@@ -237,41 +240,75 @@ func scan(q *gorm.DB, do func(), into ...any) error {
 // eachLot runs do on the lots of the members, by id.
 func eachLot(tx *gorm.DB, from, to int64, do func(*model.Lot)) error {
 	var l model.Lot
-	var activates, expires, born sql.NullTime
-	return scan(tx.Raw(`SELECT id, member_id, account, open, entry_id, origin_id, amount, remaining, activates_at, active, expires_at, slide_days,
- slide_months, born_until, earned_at FROM lots WHERE member_id >= ? AND member_id < ? ORDER BY id`, from, to), func() {
-		l.ActivatesAt, l.ExpiresAt, l.BornUntil = timeOf(activates), timeOf(expires), timeOf(born)
+	var activates, expires, born, earned moment
+	return scan(tx.Raw("SELECT id, member_id, account, open, entry_id, origin_id, amount, remaining, active, slide_days, slide_months, "+
+		moments(tx, "activates_at", "expires_at", "born_until", "earned_at")+
+		" FROM lots WHERE member_id >= ? AND member_id < ? ORDER BY id", from, to), func() {
+		l.ActivatesAt, l.ExpiresAt, l.BornUntil, l.EarnedAt = activates.at(), expires.at(), born.at(), earned.Time
 		do(&l)
-	}, &l.ID, &l.MemberID, &l.Account, &l.Open, &l.EntryID, &l.OriginID, &l.Amount, &l.Remaining, &activates, &l.Active, &expires, &l.SlideDays,
-		&l.SlideMonths, &born, &l.EarnedAt)
+	}, &l.ID, &l.MemberID, &l.Account, &l.Open, &l.EntryID, &l.OriginID, &l.Amount, &l.Remaining, &l.Active, &l.SlideDays, &l.SlideMonths,
+		&activates, &expires, &born, &earned)
 }
 
 // eachEntry runs do on the entries of the members, as each account got them.
 func eachEntry(tx *gorm.DB, from, to int64, do func(*model.Entry)) error {
 	var e model.Entry
+	var occurred, recorded moment
 	return scan(tx.Raw("SELECT id, member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, note, memo, actor, rule_id, rule_version, bonus,"+
-		" event_id, origin_id, reverses_id, shortfall, occurred_at, recorded_at, `key`, hash, seal FROM entries"+
-		" WHERE member_id >= ? AND member_id < ? ORDER BY member_id, account, seq", from, to), func() { do(&e) },
-		&e.ID, &e.MemberID, &e.Account, &e.Seq, &e.Bucket, &e.Delta, &e.Balance, &e.Lifetime, &e.Kind, &e.Reason, &e.Note, &e.Memo, &e.Actor, &e.RuleID,
-		&e.RuleVersion, &e.Bonus, &e.EventID, &e.OriginID, &e.ReversesID, &e.Shortfall, &e.OccurredAt, &e.RecordedAt, &e.Key, &e.Hash, &e.Seal)
+		" event_id, origin_id, reverses_id, shortfall, `key`, hash, seal, "+moments(tx, "occurred_at", "recorded_at")+
+		" FROM entries WHERE member_id >= ? AND member_id < ? ORDER BY member_id, account, seq", from, to), func() {
+		e.OccurredAt, e.RecordedAt = occurred.Time, recorded.Time
+		do(&e)
+	}, &e.ID, &e.MemberID, &e.Account, &e.Seq, &e.Bucket, &e.Delta, &e.Balance, &e.Lifetime, &e.Kind, &e.Reason, &e.Note, &e.Memo, &e.Actor, &e.RuleID,
+		&e.RuleVersion, &e.Bonus, &e.EventID, &e.OriginID, &e.ReversesID, &e.Shortfall, &e.Key, &e.Hash, &e.Seal, &occurred, &recorded)
 }
 
 // eachBalance runs do on the balances of the members.
 func eachBalance(tx *gorm.DB, from, to int64, do func(*model.Balance)) error {
 	var b model.Balance
-	var due sql.NullTime
-	return scan(tx.Raw(`SELECT member_id, account, seq, available, pending, held, lifetime, next_due_at FROM balances
- WHERE member_id >= ? AND member_id < ?`, from, to), func() {
-		b.NextDueAt = timeOf(due)
+	var due moment
+	return scan(tx.Raw("SELECT member_id, account, seq, available, pending, held, lifetime, "+moments(tx, "next_due_at")+
+		" FROM balances WHERE member_id >= ? AND member_id < ?", from, to), func() {
+		b.NextDueAt = due.at()
 		do(&b)
 	}, &b.MemberID, &b.Account, &b.Seq, &b.Available, &b.Pending, &b.Held, &b.Lifetime, &due)
 }
 
-func timeOf(t sql.NullTime) *time.Time {
-	if !t.Valid {
+// moment is a time as scan reads it; zero for none. SQLite's driver tries formats on every text of a date column, which costs as much as
+// all else of a row: it is asked for the bytes.
+type moment struct{ time.Time }
+
+// moments are the columns as a moment scans them.
+func moments(tx *gorm.DB, columns ...string) string {
+	list := strings.Join(columns, ", ")
+	if tx.Name() == "sqlite" {
+		return "CAST(" + strings.ReplaceAll(list, ", ", " AS BLOB), CAST(") + " AS BLOB)"
+	}
+	return list
+}
+
+// Scan implements sql.Scanner.
+func (i *moment) Scan(v any) (err error) {
+	switch v := v.(type) {
+	case nil:
+		i.Time = time.Time{}
+	case time.Time:
+		i.Time = v.UTC()
+	case []byte:
+		i.Time, err = time.Parse("2006-01-02 15:04:05.999999999-07:00", string(v))
+		i.Time = i.UTC()
+	default:
+		err = fmt.Errorf("expected a moment, got %v", v)
+	}
+	return err
+}
+
+func (i *moment) at() *time.Time {
+	if i.IsZero() {
 		return nil
 	}
-	return &t.Time
+	t := i.Time
+	return &t
 }
 
 // each runs do on every row of the query, one at a time.

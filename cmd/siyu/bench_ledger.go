@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -152,6 +153,7 @@ func benchVerify(ctx context.Context, cfg *config.Config, o benchOptions, out io
 	if _, err := benchLots(ctx, a, max(1, o.recipients/(lotsEach+1)), out); err != nil {
 		return err
 	}
+	debug.SetGCPercent(scanGC)
 	before, began := peakMiB(), clock.Real()
 	totals, err := a.Verify(ctx, func(m ledger.Mismatch) { fmt.Fprintln(out, m) })
 	if err != nil {

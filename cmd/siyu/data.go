@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"os"
 
 	"github.com/siyu-scrm/siyu/app"
@@ -33,6 +34,10 @@ func migrate(ctx context.Context, args []string, out io.Writer) error {
 	})
 }
 
+// scanGC is the GC's percentage of a process that only reads a ledger through: its heap is some MiB, and collecting it at every doubling costs
+// a tenth of the time.
+const scanGC = 400
+
 // verify prints each row of the ledger that does not agree with the entries, then the totals. A mismatch is an error.
 // It only reads, and may run beside a serving siyu.
 func verify(ctx context.Context, args []string, out io.Writer) error {
@@ -40,6 +45,7 @@ func verify(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(scanGC)
 	bad := 0
 	totals, err := app.Verify(ctx, cfg, func(m ledger.Mismatch) {
 		bad++
