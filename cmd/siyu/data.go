@@ -5,8 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"os"
+	"runtime/debug"
 
 	"github.com/siyu-scrm/siyu/app"
 	"github.com/siyu-scrm/siyu/app/ledger"
