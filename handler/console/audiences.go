@@ -12,6 +12,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/sheet"
@@ -131,6 +132,9 @@ func (con *Console) audience(c *gin.Context) error {
 		return err
 	}
 	values := url.Values{"facts": {anyGroup}}
+	for i, id := range c.QueryArray("tag") { // a page that shows who holds these
+		con.writeFactRow(values, i, 1, condition.Is("tag", map[string]any{"tag_id": id}))
+	}
 	if id != 0 {
 		a, err := con.app.Audience.Get(c.Request.Context(), id)
 		if err != nil {
