@@ -272,8 +272,14 @@ func (w *world) broadcasts(memberID int64, tagID string) {
 	require.Len(w.t, p["sample"], 1)
 
 	id := w.id("/broadcasts", body)
-	body["cron"] = "0 10 * * 3"
+	body["message"].(object)["customer"] = object{"kind": "menu", "head": "{{nickname}},新品来了", "choices": []string{"想看", "不想"}}
 	saved := w.admin(200, "PUT", "/broadcasts/"+id, body).Body
+	require.Equal(w.t, []any{"想看", "不想"}, saved["message"].(object)["customer"].(object)["choices"])
+	body["message"].(object)["customer"] = object{"kind": "image", "image_id": "17"}
+	w.refused(w.admin(400, "PUT", "/broadcasts/"+id, body), 400, "INVALID")
+	delete(body["message"].(object), "customer")
+	body["cron"] = "0 10 * * 3"
+	saved = w.admin(200, "PUT", "/broadcasts/"+id, body).Body
 	require.Equal(w.t, []any{
 		"2026-11-25T10:00:00+08:00", "2026-12-02T10:00:00+08:00", "2026-12-09T10:00:00+08:00", "2026-12-16T10:00:00+08:00", "2026-12-23T10:00:00+08:00",
 	}, saved["next"])

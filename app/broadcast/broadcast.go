@@ -72,7 +72,14 @@ func (s *Service) Save(ctx context.Context, in Input) (*model.Broadcast, error) 
 		if err := s.apply(ctx, tx, &row, in); err != nil {
 			return row, err
 		}
-		return row, tx.Save(&row).Error
+		if err := tx.Save(&row).Error; err != nil {
+			return row, err
+		}
+		messages := []reach.Message{in.Message}
+		for _, v := range in.Trial.Variants {
+			messages = append(messages, v.Message)
+		}
+		return row, s.reach.UseTx(tx, Source, row.ID, messages...)
 	})
 	if err != nil {
 		return nil, wrap("save", err)
@@ -205,6 +212,9 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 			if ran {
 				err = errs.New(errs.Conflict, "broadcast.has_runs")
 			}
+			return none, err
+		}
+		if err := s.reach.UseTx(tx, Source, id); err != nil {
 			return none, err
 		}
 		return none, tx.Delete(&model.Broadcast{}, id).Error

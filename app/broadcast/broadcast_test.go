@@ -28,6 +28,8 @@ import (
 var wednesday = time.Date(2026, 11, 25, 1, 0, 0, 0, time.UTC)
 
 type wechat struct {
+	reach.Sender // what broadcasts here never send
+
 	mu   sync.Mutex
 	sent map[string]int
 }

@@ -57,7 +57,11 @@ func (s *Service) media(ctx context.Context, tx *gorm.DB, p *push) (outcome, err
 // text records the message, which may set tags, and does what its whole text asks for: 签到, 退订, or a quiz answer. Anything else
 // gets the reply to its keyword, or the default one; where the brand has none of these it is for people, and siyu says nothing.
 func (s *Service) text(ctx context.Context, tx *gorm.DB, p *push) (outcome, error) {
-	if err := s.Reach.OpenAllowanceTx(tx, p.id.ID, reach.ByMessage, p.CreateTime); err != nil {
+	kind := reach.ByMessage
+	if p.MenuID != "" { // a tapped choice of a message: WeChat gives it what a tap of the menu gives (FACTS §3.3)
+		kind = reach.ByMenu
+	}
+	if err := s.Reach.OpenAllowanceTx(tx, p.id.ID, kind, p.CreateTime); err != nil {
 		return outcome{}, err
 	}
 	if _, err := s.record(ctx, tx, p, model.EventMessage, map[string]any{"type": "text", condition.TextField: p.Content, condition.AccountField: p.id.Account}); err != nil {

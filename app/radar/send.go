@@ -71,6 +71,11 @@ func (f *Filler) Text(text string, runID, memberID int64) string {
 	})
 }
 
+// Address writes only addresses: for what is an address as a whole.
+func (f *Filler) Address(text string, runID, memberID int64) string {
+	return f.fill(text, runID, memberID, func(_ *model.RadarLink, token string) string { return f.s.Base + Route + token })
+}
+
 // Token writes only the tokens: for the path of a page.
 func (f *Filler) Token(text string, runID, memberID int64) string {
 	return f.fill(text, runID, memberID, func(_ *model.RadarLink, token string) string { return token })

@@ -24,6 +24,8 @@ import (
 
 // post is a Sender that makes an HTTP call for each message, as wechat.Client does.
 type post struct {
+	reach.Sender // what the bench never sends
+
 	client *http.Client
 	url    string
 }
@@ -70,7 +72,7 @@ func BenchmarkSend(b *testing.B) {
 	for len(ids) < b.N {
 		ids = append(ids, w.people(min(5000, b.N-len(ids)), who{oa: true, window: 5})...)
 	}
-	s := reach.New(w.db, w.clock, clock.Shanghai, post{client, server.URL}, w.opts)
+	s := reach.New(w.db, w.clock, clock.Shanghai, post{client: client, url: server.URL}, w.opts)
 	run := w.start(reach.Message{Text: "{{nickname}},你好", Fallbacks: map[string]string{"nickname": "亲"}, Channels: []string{reach.Customer}}, ids)
 	b.ResetTimer()
 	began := clock.Real()

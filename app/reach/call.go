@@ -2,11 +2,13 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/siyu-scrm/siyu/app/carrier"
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -21,18 +23,22 @@ const (
 // run whose calls fail is paused before what came of them is written down.
 func (s *Service) call(ctx context.Context, l *lease, f *flight) error {
 	until := clock.Real().Add(s.o.Lease - s.o.CallTimeout - callsMargin)
+	var pic *picture
+	if c := l.msg.rich(); c != nil {
+		pic = &picture{s: s, account: s.terms(l.law, l.msg, s.clock.Now()).oa, c: c}
+	}
 	var wg sync.WaitGroup
 	for n, i := range f.items {
 		if n == len(f.items)/2 {
 			s.o.Crash("mid_calls")
 		}
-		wg.Go(func() { i.result = s.callOne(ctx, l, i, until) })
+		wg.Go(func() { i.result = s.callOne(ctx, l, i, pic, until) })
 	}
 	wg.Wait()
 	return s.stopIfIll(ctx, l.run, tell(f.items))
 }
 
-func (s *Service) callOne(ctx context.Context, l *lease, i *item, until time.Time) result {
+func (s *Service) callOne(ctx context.Context, l *lease, i *item, pic *picture, until time.Time) result {
 	paced := s.pace.wait(ctx, path{i.channel, i.account}, s.o.Rates[i.channel])
 	now := s.clock.Now()
 	t := s.terms(l.law, l.msg, now)
@@ -61,7 +67,7 @@ func (s *Service) callOne(ctx context.Context, l *lease, i *item, until time.Tim
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.CallTimeout)
 	defer cancel()
 	r := result{called: true}
-	r.msgID, err = s.deliver(ctx, l.msg, i)
+	r.msgID, err = s.deliver(ctx, l.msg, pic, i)
 	if err == nil {
 		r.state = model.DeliveryAccepted
 		return r
@@ -70,9 +76,12 @@ func (s *Service) callOne(ctx context.Context, l *lease, i *item, until time.Tim
 }
 
 // deliver makes the call of a channel.
-func (s *Service) deliver(ctx context.Context, m *Message, i *item) (msgID string, err error) {
+func (s *Service) deliver(ctx context.Context, m *Message, pic *picture, i *item) (msgID string, err error) {
 	switch i.channel {
 	case Customer:
+		if i.rich != nil {
+			return "", s.sendRich(ctx, pic, i)
+		}
 		return "", s.sender.SendText(ctx, i.account, i.to.openid, i.text)
 	case Template, Notice:
 		t := wechat.TemplateMessage{TemplateID: i.template, URL: m.content(i.channel).URL, Page: i.page, AppID: s.o.MPAppID, Data: i.data, Key: i.key}
@@ -94,6 +103,12 @@ func (s *Service) deliver(ctx context.Context, m *Message, i *item) (msgID strin
 func (s *Service) read(channel, account string, others bool, err error) result {
 	now := s.clock.Now()
 	v := s.o.Classify(err)
+	var unsent errNoPicture
+	if errors.As(err, &unsent) && v.Outcome == Unknown {
+		if v.Outcome = NotSent; errs.CodeOf(err) == errs.NotFound {
+			v.Outcome = Refused
+		}
+	}
 	r := result{state: model.DeliveryRejected, detail: v.detail(), called: true}
 	switch v.Outcome {
 	case NotSent, TooSoon:

@@ -8,12 +8,14 @@ import (
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/radar"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/model"
 )
 
 // links writes the radar links of a message for each person; the zero value is a message that has none.
 type links struct {
 	text, page *radar.Filler
+	customer   *radar.Filler            // of the web page of an article, or the page of a card
 	phone      map[string]*radar.Filler // of SMS and calls with a text of their own
 }
 
@@ -39,6 +41,11 @@ func (s *Service) links(tx *gorm.DB, m *Message) (k links, err error) {
 			k.phone[channel] = filler
 		}
 	}
+	if c := m.rich(); c != nil && strings.Contains(c.URL+c.Path, "{{") {
+		if k.customer, err = s.o.Radar.FillerTx(tx, "message.customer", c.URL+" "+c.Path); err != nil {
+			return k, err
+		}
+	}
 	if m.Subscribe != nil && strings.Contains(m.Subscribe.Page, "{{") {
 		k.page, err = s.o.Radar.FillerTx(tx, "message.subscribe.page", m.Subscribe.Page)
 	}
@@ -52,6 +59,9 @@ func (s *Service) CheckTx(tx *gorm.DB, class string, m Message, own ...string) e
 	}
 	if err := s.checkPhone(class, &m); err != nil {
 		return err
+	}
+	if c := m.rich(); c != nil && c.Kind == reply.Card && s.o.MPAppID == "" {
+		return errs.Field("message.customer.kind", "reach.no_mini_program")
 	}
 	k, err := s.links(tx, &m)
 	if err == nil && len(k.text.Longest(m.Text)) > maxBytes {
@@ -70,7 +80,11 @@ func (s *Service) delivered(tx *gorm.DB, l *lease, f *flight) error {
 	}
 	for channel, who := range got {
 		ids := radar.Named(l.msg.body(channel))
-		switch channel {
+		switch c := l.msg.Customer; channel {
+		case Customer:
+			if c != nil {
+				ids = radar.Named(c.URL + " " + c.Path)
+			}
 		case Subscribe:
 			ids = radar.Named(l.msg.Subscribe.Page)
 		case Template, Notice:

@@ -37,6 +37,7 @@ type Message struct {
 	Text      string            `json:"text,omitempty" doc:"Text of customer and mass messages. Customer messages may use {{nickname}}, {{points}}, {{no}} and, for a radar link of the member's own, {{radar:7}} with its id, those of reminders what their kind knows too."`
 	Fallbacks map[string]string `json:"fallbacks,omitempty" doc:"What stands in for a variable that the person has no value for."`
 	Channels  []string          `json:"channels" doc:"customer, mass, subscribe, template, notice, sms, call, inbox, webhook: the preferred one first. template is for service messages alone."`
+	Customer  *CustomerContent  `json:"customer,omitempty" doc:"The customer message, where it is more than text."`
 	Account   string            `json:"account,omitempty" doc:"Official account that sends; the default one if empty."`
 	Subscribe *SubscribeContent `json:"subscribe,omitempty"`
 	Template  *TemplateContent  `json:"template,omitempty" doc:"Of a template message, and of a subscribe notice in notice."`
@@ -66,6 +67,8 @@ type InboxContent struct {
 	Title string `json:"title,omitempty"`
 	Page  string `json:"page,omitempty" doc:"Page of the mini-program that it opens."`
 }
+
+func (m *Message) has(channel string) bool { return slices.Contains(m.Channels, channel) }
 
 // body is the text of a channel, as written.
 func (m *Message) body(channel string) string {
@@ -128,6 +131,9 @@ func variables(s string) []string {
 // Uses reports whether the message has the variable anywhere.
 func (m *Message) Uses(name string) bool {
 	texts := []string{m.Text, m.body(SMS), m.body(Call)}
+	if c := m.rich(); c != nil {
+		texts = append(texts, c.Title, c.Description, c.Head, c.Tail)
+	}
 	for _, channel := range []string{Subscribe, Template, Notice} {
 		if c := m.content(channel); c != nil {
 			texts = slices.AppendSeq(texts, maps.Values(c.Data))

@@ -181,7 +181,11 @@ func (s *Service) newItem(r row, p *person, t *terms, channel string, k links, r
 	}
 	switch channel {
 	case Customer:
-		i.allowance, i.text = p.allowance, cut(t.msg.text(channel, p, k, runID), maxBytes)
+		if i.allowance = p.allowance; t.msg.Customer != nil {
+			i.rich = t.msg.filled(t.msg.Customer, p, k, runID)
+		} else {
+			i.text = cut(t.msg.text(channel, p, k, runID), maxBytes)
+		}
 	case Subscribe:
 		i.to, i.page = p.mp, k.page.Token(t.msg.Subscribe.Page, runID, p.who)
 	case SMS, Call:

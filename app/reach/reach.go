@@ -19,6 +19,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/event"
+	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/radar"
 	"github.com/siyu-scrm/siyu/app/wechat"
 )
@@ -26,6 +27,10 @@ import (
 // Sender is what the engine needs of WeChat. An error is read by Options.Classify.
 type Sender interface {
 	SendText(ctx context.Context, account, openid, text string) error
+	SendImage(ctx context.Context, account, openid, mediaID string) error
+	SendNews(ctx context.Context, account, openid string, a wechat.Article) error
+	SendMiniProgramCard(ctx context.Context, account, openid string, card wechat.Card) error
+	SendMenu(ctx context.Context, account, openid string, m wechat.MessageMenu) error
 	SendSubscribe(ctx context.Context, account, openid, templateID, page string, data map[string]string) (msgID string, err error)
 	SendTemplate(ctx context.Context, account, openid string, m wechat.TemplateMessage) (msgID string, err error)
 	SendNotice(ctx context.Context, account, openid string, m wechat.TemplateMessage) error
@@ -80,8 +85,9 @@ type Options struct {
 	Carriers      map[string]carrier.Provider
 	Number        func(sealed string) string
 	Brand, OptOut string
-	MPAppID       string     // of the mini-program that template messages open
-	Events        *event.Log // of the channel webhook
+	MPAppID       string         // of the mini-program that template messages open
+	Events        *event.Log     // of the channel webhook
+	Media         *media.Service // pictures of customer messages
 
 	Radar *radar.Service     // writes tracked links; nil: texts have none
 	Crash func(point string) // for kill tests: see CrashAt

@@ -46,7 +46,7 @@ func Validate(class string, m Message, own ...string) error {
 	if err := m.validateText(own); err != nil {
 		return err
 	}
-	for _, check := range []func([]string) error{m.validateSubscribe, m.validateTemplates, m.validatePhone, m.validateInbox} {
+	for _, check := range []func([]string) error{m.validateCustomer, m.validateSubscribe, m.validateTemplates, m.validatePhone, m.validateInbox} {
 		if err := check(own); err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func unknown(field, name string, own []string) error {
 }
 
 func (m *Message) validateText(own []string) error {
-	needed := slices.ContainsFunc(m.Channels, func(c string) bool { return slices.Contains([]string{Customer, Mass, InApp, Event}, c) })
+	needed := m.has(Mass) || m.has(InApp) || m.has(Event) || m.has(Customer) && m.Customer == nil
 	switch {
 	case needed && strings.TrimSpace(m.Text) == "":
 		return errs.Field("message.text", "reach.empty_text")
@@ -76,8 +76,12 @@ func (m *Message) validateText(own []string) error {
 	return m.validateVariables("message.text", m.Text, own)
 }
 
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' })
+}
+
 func (m *Message) validateVariables(field, s string, own []string) error {
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }) {
+	if !isText(s) {
 		return errs.Field(field, "reach.not_text")
 	}
 	for _, name := range variables(s) {

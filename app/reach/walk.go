@@ -34,8 +34,9 @@ type item struct {
 	use       string // what was counted for the caps: kind and second
 	key       string // of this row, for what knows repeats by it
 	text      string
-	title     string // of the inbox
-	template  string // of what was accepted, and of template messages
+	rich      *CustomerContent // of a customer message that is not text
+	title     string           // of the inbox
+	template  string           // of what was accepted, and of template messages
 	data      map[string]string
 	page      string
 	params    []string // of the provider's template

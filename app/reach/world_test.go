@@ -76,6 +76,26 @@ func (w *wechat) SendText(_ context.Context, _, openid, text string) error {
 	return err
 }
 
+func (w *wechat) SendImage(_ context.Context, _, openid, mediaID string) error {
+	_, err := w.take(call{channel: reach.Customer, openid: openid, text: mediaID})
+	return err
+}
+
+func (w *wechat) SendNews(_ context.Context, _, openid string, a wx.Article) error {
+	_, err := w.take(call{channel: reach.Customer, openid: openid, text: a.Title})
+	return err
+}
+
+func (w *wechat) SendMiniProgramCard(_ context.Context, _, openid string, c wx.Card) error {
+	_, err := w.take(call{channel: reach.Customer, openid: openid, text: c.Title})
+	return err
+}
+
+func (w *wechat) SendMenu(_ context.Context, _, openid string, m wx.MessageMenu) error {
+	_, err := w.take(call{channel: reach.Customer, openid: openid, text: m.Head})
+	return err
+}
+
 func (w *wechat) SendSubscribe(_ context.Context, _, openid, _, _ string, data map[string]string) (string, error) {
 	return w.take(call{channel: reach.Subscribe, openid: openid, data: data})
 }

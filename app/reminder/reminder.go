@@ -169,6 +169,9 @@ func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, r model.Reminder, m r
 	if err := tx.Save(&r).Error; err != nil {
 		return r, fmt.Errorf("reminder: save: %w", err)
 	}
+	if err := s.Reach.UseTx(tx, Source, r.ID, m); err != nil {
+		return r, err
+	}
 	return r, db.Bump(tx, revision)
 }
 
@@ -243,7 +246,7 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 		if err != nil {
 			return model.Reminder{}, err
 		}
-		return *r, errors.Join(tx.Delete(&model.Reminder{}, id).Error, db.Bump(tx, revision))
+		return *r, errors.Join(s.Reach.UseTx(tx, Source, id), tx.Delete(&model.Reminder{}, id).Error, db.Bump(tx, revision))
 	})
 	return err
 }

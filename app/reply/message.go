@@ -41,8 +41,8 @@ type Message struct {
 // WeChat's limits (FACTS 2.4, 3.3). Those of titles and descriptions are what WeChat shows of them.
 const (
 	maxText        = 2048 // bytes
-	maxTitle       = 64   // characters
-	maxDescription = 120  // characters
+	MaxTitle       = 64   // characters
+	MaxDescription = 120  // characters
 	maxURL         = 1024 // bytes
 	maxPath        = 255  // characters
 )
@@ -114,8 +114,8 @@ func (s *Service) linked(tx *gorm.DB, m Message, memberID int64) (Message, error
 }
 
 func (m *Message) checkTitle(field string) error {
-	if m.Title == "" || utf8.RuneCountInString(m.Title) > maxTitle {
-		return errs.Field(field+".title", "reply.title", "limit", maxTitle)
+	if m.Title == "" || utf8.RuneCountInString(m.Title) > MaxTitle {
+		return errs.Field(field+".title", "reply.title", "limit", MaxTitle)
 	}
 	return nil
 }
@@ -125,8 +125,8 @@ func (m *Message) checkArticle(field string) error {
 		return err
 	}
 	switch {
-	case utf8.RuneCountInString(m.Description) > maxDescription:
-		return errs.Field(field+".description", "reply.description", "limit", maxDescription)
+	case utf8.RuneCountInString(m.Description) > MaxDescription:
+		return errs.Field(field+".description", "reply.description", "limit", MaxDescription)
 	case !WebURL(m.URL) && !linkRule.MatchString(m.URL):
 		return errs.Field(field+".url", "reply.url", "limit", maxURL)
 	case m.PicURL != "" && !WebURL(m.PicURL):

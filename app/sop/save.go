@@ -10,6 +10,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -58,6 +59,9 @@ func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Input) (row model.
 	if err := tx.Create(&v).Error; err != nil {
 		return row, fmt.Errorf("sop: save: %w", err)
 	}
+	if err := s.use(tx, row.ID, row.Version); err != nil {
+		return row, err
+	}
 	if in.Move && row.State != model.SOPDraft {
 		f := model.SOPFiring{SOPID: row.ID, Kind: model.FiringMove, Version: row.Version, State: model.FiringOpen, At: now, Members: []byte{}, CreatedAt: now}
 		if err := tx.Create(&f).Error; err != nil {
@@ -65,6 +69,28 @@ func (s *Service) saveTx(ctx context.Context, tx *gorm.DB, in Input) (row model.
 		}
 	}
 	return row, db.Bump(tx, revision)
+}
+
+// use notes the pictures that this version sends, and those by which somebody still runs.
+func (s *Service) use(tx *gorm.DB, id int64, version int) error {
+	var rows []model.SOPVersion
+	err := tx.Find(&rows, "sop_id = ? AND (version = ? OR version IN (SELECT version FROM sop_enrolments WHERE sop_id = ? AND running = 1))", id, version, id).Error
+	if err != nil {
+		return fmt.Errorf("sop: pictures: %w", err)
+	}
+	var messages []reach.Message
+	for _, v := range rows {
+		d, err := read(v.Definition)
+		if err != nil {
+			return err
+		}
+		for _, st := range d.Steps {
+			if st.Send != nil {
+				messages = append(messages, st.Send.Message)
+			}
+		}
+	}
+	return s.Reach.UseTx(tx, Source, id, messages...)
 }
 
 // next is the entry by the clock after now; nil if there is none. One that can never come is refused.
@@ -186,6 +212,9 @@ func (s *Service) Delete(ctx context.Context, id int64) error {
 		}
 		if err := tx.Where("sop_id = ?", id).Delete(&model.SOPVersion{}).Error; err != nil {
 			return none, fmt.Errorf("sop: delete: %w", err)
+		}
+		if err := s.Reach.UseTx(tx, Source, id); err != nil {
+			return none, err
 		}
 		return none, tx.Delete(row).Error
 	})

@@ -200,7 +200,7 @@ func (w *words) target(d *Definition, i int, key string) string {
 
 // Text is what a message says, in short.
 func Text(m reach.Message) string {
-	text := m.Text
+	text := m.Say()
 	if text == "" && m.Subscribe != nil {
 		for _, k := range []string{"thing1", "thing2"} {
 			text = strings.TrimSpace(text + " " + m.Subscribe.Data[k])

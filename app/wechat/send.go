@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/siyu-scrm/siyu/app/errs"
 )
@@ -33,6 +34,30 @@ func (c *Client) SendMiniProgramCard(ctx context.Context, account, openid string
 	}
 	b := appendFields([]byte(`"miniprogrampage","miniprogrampage":{`),
 		"title", card.Title, "appid", card.AppID, "pagepath", card.Path, "thumb_media_id", card.ThumbMediaID)
+	return c.custom(ctx, account, openid, append(b, '}'))
+}
+
+// MessageMenu is a message with choices. Who taps one sends its text, with its number from 1 (FACTS §2.2, bizmsgmenuid).
+type MessageMenu struct {
+	Head    string
+	Choices []string
+	Tail    string
+}
+
+// SendMenu sends a customer message with choices.
+func (c *Client) SendMenu(ctx context.Context, account, openid string, m MessageMenu) error {
+	if len(m.Choices) == 0 {
+		return errs.Field("choices", "wechat.field_invalid")
+	}
+	b := appendFields([]byte(`"msgmenu","msgmenu":{`), "head_content", m.Head)
+	b = append(b, `,"list":[`...)
+	for i, choice := range m.Choices {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendFields(append(b, '{'), "id", strconv.Itoa(i+1), "content", choice), '}')
+	}
+	b = appendFields(append(b, "],"...), "tail_content", m.Tail)
 	return c.custom(ctx, account, openid, append(b, '}'))
 }
 
