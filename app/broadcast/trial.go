@@ -87,7 +87,7 @@ func (t *Trial) validate(check func(reach.Message) error) error {
 			return errs.Field(fmt.Sprintf("trial.variants[%d].share", i), "broadcast.share")
 		}
 		if err := check(v.Message); err != nil {
-			return err
+			return errs.Under(err, fmt.Sprintf("trial.variants[%d]", i))
 		}
 	}
 	switch {

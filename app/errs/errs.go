@@ -88,6 +88,18 @@ func AtField(err error, field string) error {
 	return &Error{Code: Invalid, Key: e.Key, Args: args}
 }
 
+// Under puts a place before the field of a refusal; every other error stays as it is.
+func Under(err error, at string) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != Invalid {
+		return err
+	}
+	args := maps.Clone(e.Args)
+	field, _ := args["field"].(string)
+	args["field"] = at + "." + field
+	return &Error{Code: e.Code, Key: e.Key, Args: args}
+}
+
 // Error is for logs: code, key and args, in no language.
 func (e *Error) Error() string {
 	var b strings.Builder

@@ -27,6 +27,15 @@ var rules = map[string]rule{
 	"amount": {12, amount}, "phone_number": {17, phone}, "car_number": {8, nil}, "name": {20, nil}, "phrase": {5, han},
 }
 
+// FieldLimits are the kinds of fields of templates, and how many characters each takes; thing1 is a field of the kind thing.
+func FieldLimits() map[string]int {
+	out := make(map[string]int, len(rules))
+	for kind, r := range rules {
+		out[kind] = r.max
+	}
+	return out
+}
+
 // fieldRule is the rule of a field such as thing1.
 func fieldRule(field string) rule {
 	if r, ok := rules[strings.TrimRight(field, "0123456789")]; ok {

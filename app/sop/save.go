@@ -103,7 +103,7 @@ func (s *Service) next(d *Definition, now time.Time) (*time.Time, error) {
 		return nil, nil
 	case d.Entry.Cron != "":
 		_, first, err := clock.CheckCron(d.Entry.Cron, s.Zone, now)
-		return &first, prefixed(err, "entry")
+		return &first, errs.Under(err, "entry")
 	}
 	return nil, nil
 }

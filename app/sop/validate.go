@@ -2,9 +2,7 @@ package sop
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -99,7 +97,7 @@ func (s *Service) checkEntry(ctx context.Context, tx *gorm.DB, d *Definition) er
 	}
 	if e.Cron != "" {
 		if _, _, err := clock.CheckCron(e.Cron, s.Zone, s.Clock.Now()); err != nil {
-			return prefixed(err, "entry")
+			return errs.Under(err, "entry")
 		}
 	}
 	if err := s.checkTree(ctx, tx, "entry.condition", e.Condition, e.Event != ""); err != nil {
@@ -188,18 +186,6 @@ func after(at, text string, least time.Duration) error {
 	return nil
 }
 
-// prefixed puts a place before the field of a refusal.
-func prefixed(err error, at string) error {
-	var e *errs.Error
-	if !errors.As(err, &e) || e.Code != errs.Invalid {
-		return err
-	}
-	args := maps.Clone(e.Args)
-	field, _ := args["field"].(string)
-	args["field"] = at + "." + field
-	return &errs.Error{Code: e.Code, Key: e.Key, Args: args}
-}
-
 func (s *Service) checkWhen(st *Step, at string) error {
 	w := st.When
 	if w == nil {
@@ -220,7 +206,7 @@ func (s *Service) checkWhen(st *Step, at string) error {
 		return after(at+".after", w.After, 0)
 	case w.Cron != "":
 		_, _, err := clock.CheckCron(w.Cron, s.Zone, s.Clock.Now())
-		return prefixed(err, at)
+		return errs.Under(err, at)
 	case w.Day == nil:
 		return nil
 	}
@@ -238,7 +224,7 @@ func (s *Service) checkSend(ctx context.Context, tx *gorm.DB, what string, send 
 		return err
 	}
 	if err := s.Reach.CheckTx(tx, what, send.Message); err != nil {
-		return prefixed(err, at)
+		return errs.Under(err, at)
 	}
 	if err := s.checkTree(ctx, tx, at+".condition", send.Condition, false); err != nil {
 		return err

@@ -133,7 +133,7 @@ func (con *Console) audience(c *gin.Context) error {
 	}
 	values := url.Values{"facts": {anyGroup}}
 	for i, id := range c.QueryArray("tag") { // a page that shows who holds these
-		con.writeFactRow(values, i, 1, condition.Is("tag", map[string]any{"tag_id": id}))
+		con.writeFactRow(values, factAt("", i), 1, condition.Is("tag", map[string]any{"tag_id": id}))
 	}
 	if id != 0 {
 		a, err := con.app.Audience.Get(c.Request.Context(), id)
@@ -150,7 +150,7 @@ func (con *Console) audience(c *gin.Context) error {
 func (con *Console) writeAudience(a *model.Audience) (url.Values, error) {
 	t, err := con.app.Conditions.Parse(a.Condition)
 	v := url.Values{"name": {a.Name}}
-	con.writeFacts(v, t)
+	con.writeFacts(v, "", t)
 	return v, err
 }
 
@@ -190,7 +190,7 @@ func (con *Console) showAudience(c *gin.Context, status int, id int64, f *Form) 
 // lookAt counts who meets the condition in the form, or who is in the frozen audience; what is wrong with it stands in the form then.
 func (con *Console) lookAt(c *gin.Context, saved *audienceLine, f *Form) (*audienceLook, error) {
 	ctx := c.Request.Context()
-	t, err := con.readFacts(f)
+	t, err := con.readFacts(f, "", "condition")
 	if saved != nil && (saved.Frozen() || saved.List()) {
 		t, err = audience.Leaf(saved.ID), nil
 	}
@@ -227,7 +227,7 @@ func (con *Console) saveAudience(c *gin.Context) error {
 		get:   func(id int64) (any, error) { return con.app.Audience.Get(c.Request.Context(), id) },
 		facts: func(a model.Audience) (int64, any) { return a.ID, a },
 		do: func(f *Form, id int64) (string, error) {
-			t, err := con.readFacts(f)
+			t, err := con.readFacts(f, "", "condition")
 			if err != nil {
 				return "", err
 			}

@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/errs"
@@ -22,12 +19,6 @@ const (
 	whenOnce = "once"
 	whenCron = "cron"
 )
-
-// channelNames are the channels that can be chosen.
-var channelNames = []string{reach.Customer, reach.Mass, reach.Subscribe, reach.SMS, reach.Call, reach.InApp, reach.Event}
-
-// fallbackNames are the variables of a text.
-var fallbackNames = []string{"nickname", "points", "no"}
 
 // writeBroadcast fills the controls of a broadcast.
 func (con *Console) writeBroadcast(b *model.Broadcast) (url.Values, error) {
@@ -45,29 +36,9 @@ func (con *Console) writeBroadcast(b *model.Broadcast) (url.Values, error) {
 		v.Set("when", whenOnce)
 	}
 	writeRules(v, in)
-	writeMessage(v, in.Message)
+	writeMessage(v, "", in.Message)
 	writeCrowd(v, b.Condition)
 	return v, nil
-}
-
-// writeMessage fills the controls of a message.
-func writeMessage(v url.Values, m reach.Message) {
-	v.Set("text", m.Text)
-	v.Set("account", m.Account)
-	v["channel"] = m.Channels
-	for name, word := range m.Fallbacks {
-		v.Set("fallback."+name, word)
-	}
-	if s := m.Subscribe; s != nil {
-		v.Set("template", s.TemplateID)
-		v.Set("page", s.Page)
-		v.Set("sub_account", s.Account)
-		var rows []string
-		for _, k := range slices.Sorted(maps.Keys(s.Data)) {
-			rows = append(rows, k+"="+s.Data[k])
-		}
-		v.Set("data", strings.Join(rows, "\n"))
-	}
 }
 
 // readBroadcast makes a broadcast from its controls.
@@ -80,10 +51,10 @@ func (con *Console) readBroadcast(f *Form) (in *broadcast.Input, err error) {
 	if in.Condition, err = con.app.Conditions.Parse(raw); err != nil {
 		return nil, err
 	}
-	if in.Message, err = readMessage(f); err != nil {
+	if in.Message, err = con.readMessage(f, "", "message"); err != nil {
 		return nil, err
 	}
-	if err := readRules(f, in); err != nil {
+	if err := con.readRules(f, in); err != nil {
 		return nil, err
 	}
 	switch f.Get("when") {
@@ -109,17 +80,24 @@ func writeRules(v url.Values, in *broadcast.Input) {
 			v.Set(name, strconv.Itoa(n))
 		}
 	}
-	for i, t := range in.Trial.Variants {
-		v.Set(fmt.Sprintf("share.%d", i), strconv.Itoa(t.Share))
-		v.Set(fmt.Sprintf("variant.%d", i), t.Message.Text)
+	for i := range maxVariants {
+		m := reach.Message{Channels: in.Message.Channels}
+		if i < len(in.Trial.Variants) {
+			m = in.Trial.Variants[i].Message
+			v.Set(variantAt(i)+"share", strconv.Itoa(in.Trial.Variants[i].Share))
+		}
+		writeMessage(v, variantAt(i), m)
 	}
 }
 
-// maxVariants is how many texts can be tried beside the broadcast's own.
+// maxVariants is how many contents can be tried beside the broadcast's own.
 const maxVariants = 2
 
-// readRules reads them back. Another content has another text; all else is as of the broadcast.
-func readRules(f *Form, in *broadcast.Input) error {
+// variantAt is how the controls of another content begin.
+func variantAt(i int) string { return fmt.Sprintf("v%d.", i) }
+
+// readRules reads them back. Another content is there where it has a share.
+func (con *Console) readRules(f *Form, in *broadcast.Input) error {
 	in.Rules.Quiet, in.Rules.OnceKey, in.Trial.Salt = f.Get("quiet"), f.Get("once_key"), f.Get("salt")
 	number := func(name string, into *int) error {
 		if f.Get(name) == "" {
@@ -133,47 +111,27 @@ func readRules(f *Form, in *broadcast.Input) error {
 		return err
 	}
 	for i := range maxVariants {
-		v := broadcast.Variant{Message: in.Message}
-		v.Message.Text = strings.TrimSpace(strings.ReplaceAll(f.Get(fmt.Sprintf("variant.%d", i)), "\r\n", "\n"))
-		if v.Message.Text == "" {
+		at, path := variantAt(i), fmt.Sprintf("trial.variants[%d]", len(in.Trial.Variants))
+		if f.Get(at+"share") == "" {
 			continue
 		}
-		if err := number(fmt.Sprintf("share.%d", i), &v.Share); err != nil {
+		f.from(path+".share", at+"share")
+		v := broadcast.Variant{}
+		if err := number(at+"share", &v.Share); err != nil {
+			return err
+		}
+		var err error
+		if v.Message, err = con.readMessage(f, at, path+".message"); err != nil {
 			return err
 		}
 		in.Trial.Variants = append(in.Trial.Variants, v)
 	}
+	for _, name := range []string{"quiet", "hold_minutes", "priority", "once_key"} {
+		f.from("rules."+name, name)
+	}
+	f.from("trial.holdout", "holdout")
+	f.from("trial.salt", "holdout")
 	return nil
-}
-
-func readMessage(f *Form) (m reach.Message, err error) {
-	m = reach.Message{Text: strings.TrimSpace(strings.ReplaceAll(f.Get("text"), "\r\n", "\n")), Account: f.Get("account")}
-	for _, ch := range f.Values["channel"] {
-		if ch != "" {
-			m.Channels = append(m.Channels, ch)
-		}
-	}
-	for _, name := range fallbackNames {
-		if word := f.Get("fallback." + name); word != "" {
-			if m.Fallbacks == nil {
-				m.Fallbacks = map[string]string{}
-			}
-			m.Fallbacks[name] = word
-		}
-	}
-	if !slices.Contains(m.Channels, reach.Subscribe) {
-		return m, nil
-	}
-	m.Subscribe = &reach.SubscribeContent{Account: f.Get("sub_account"), TemplateID: f.Get("template"), Page: f.Get("page"), Data: map[string]string{}}
-	for _, line := range lines(f.Get("data")) {
-		name, value, ok := strings.Cut(line, "=")
-		name = strings.TrimSpace(name)
-		if _, twice := m.Subscribe.Data[name]; !ok || twice {
-			return m, errs.Field("data", "console.pairs", "line", line)
-		}
-		m.Subscribe.Data[name] = strings.TrimSpace(value)
-	}
-	return m, nil
 }
 
 // messageOf reads the message that a run was frozen with.

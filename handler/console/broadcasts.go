@@ -11,6 +11,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -50,10 +51,12 @@ type broadcastView struct {
 	Audiences []choice
 	Tags      []tagGroup
 	Leaves    []string
-	Channels  []string
-	Ranks     []int // how many channels can be chosen
-	Variants  []int // numbers of the other texts
+	Message   messageView
+	Variants  []variantForm
 }
+
+// variantForm is another content that can be tried: how its controls begin, and its name.
+type variantForm struct{ At, Name string }
 
 // editBroadcast is the form of a broadcast, empty for a new one.
 func (con *Console) editBroadcast(c *gin.Context) error {
@@ -61,7 +64,7 @@ func (con *Console) editBroadcast(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	values := url.Values{"class": {model.ClassMarketing}, "when": {whenHand}, "channel": {"customer", "mass"}}
+	values := url.Values{"class": {model.ClassMarketing}, "when": {whenHand}, "channel": {"customer", "mass"}, "v0.channel": {"customer", "mass"}, "v1.channel": {"customer", "mass"}}
 	if id != 0 {
 		b, err := con.app.Broadcasts.Get(c.Request.Context(), id)
 		if err != nil {
@@ -78,14 +81,18 @@ func (con *Console) editBroadcast(c *gin.Context) error {
 }
 
 func (con *Console) showBroadcastForm(c *gin.Context, status int, id int64, f *Form) (err error) {
-	v := broadcastView{
-		Frame: con.frame(c, "broadcast"), ID: id, Form: f, Leaves: con.app.Conditions.Names(), Channels: channelNames, Ranks: []int{0, 1, 2}, Variants: []int{0, 1},
+	v := broadcastView{Frame: con.frame(c, "broadcast"), ID: id, Form: f, Leaves: con.app.Conditions.Names()}
+	for i := range maxVariants {
+		v.Variants = append(v.Variants, variantForm{variantAt(i), string(rune('B' + i))})
 	}
 	if status != http.StatusOK {
 		v.Here = root + "/broadcasts/new"
 		if id != 0 {
 			v.Here = fmt.Sprintf("%s/broadcasts/%d/edit", root, id)
 		}
+	}
+	if v.Message, err = con.messageView(c, reach.Channels...); err != nil {
+		return err
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
 		return err

@@ -41,7 +41,8 @@ type factArg struct {
 	fen     bool // an amount of money, typed in yuan
 }
 
-// Places of a row of facts: fact.3.leaf is the key of the fourth one, fact.3.did.count an arg of it.
+// Places of a row of facts: fact.3.leaf is the key of the fourth one, fact.3.did.count an arg of it. Where a form has several conditions, the
+// names of each begin with its place, at: entry.fact.3.leaf.
 const (
 	factRow  = "fact."
 	factJSON = "json" // what no other row can say
@@ -199,27 +200,28 @@ func (a factArg) Options(f *Form, control string) []choice {
 }
 
 // Control is where the arg of a fact stands in a row.
-func (x fact) Control(row int, a factArg) string {
-	return factRow + strconv.Itoa(row) + "." + x.Key + "." + a.Name
-}
+func (x fact) Control(row string, a factArg) string { return row + "." + x.Key + "." + a.Name }
+
+// factAt is how the names of a row's controls begin.
+func factAt(at string, row int) string { return at + factRow + strconv.Itoa(row) }
 
 // writeFacts fills the rows of a condition; what they cannot say is a row of JSON.
-func (con *Console) writeFacts(v url.Values, t condition.Tree) {
-	v.Set("facts", anyGroup)
+func (con *Console) writeFacts(v url.Values, at string, t condition.Tree) {
+	v.Set(at+"facts", anyGroup)
 	if t.Empty() {
 		return
 	}
 	mode, groups := grouped(t)
-	trial, row := url.Values{"facts": {mode}}, 0
+	trial, row := url.Values{at + "facts": {mode}}, 0
 	for n, g := range groups {
 		for _, kid := range g {
-			con.writeFactRow(trial, row, n+1, kid)
+			con.writeFactRow(trial, factAt(at, row), n+1, kid)
 			row++
 		}
 	}
-	if back, err := con.readFacts(newForm(trial)); err != nil || row > maxFacts || !sameTree(back, t) {
-		trial = url.Values{"facts": {anyGroup}}
-		rawFact(trial, 0, 1, t)
+	if back, err := con.readFacts(newForm(trial), at, "condition"); err != nil || row > maxFacts || !sameTree(back, t) {
+		trial = url.Values{at + "facts": {anyGroup}}
+		rawFact(trial, factAt(at, 0), 1, t)
 	}
 	for k, list := range trial {
 		v[k] = list
@@ -250,8 +252,7 @@ func grouped(t condition.Tree) (mode string, groups [][]condition.Tree) {
 }
 
 // writeFactRow fills one row.
-func (con *Console) writeFactRow(v url.Values, row, group int, t condition.Tree) {
-	at := factRow + strconv.Itoa(row)
+func (con *Console) writeFactRow(v url.Values, at string, group int, t condition.Tree) {
 	if t.Not != nil && t.Not.Leaf != "" {
 		v.Set(at+".not", "on")
 		t = *t.Not
@@ -263,16 +264,15 @@ func (con *Console) writeFactRow(v url.Values, row, group int, t condition.Tree)
 		for _, x := range list {
 			if x.Leaf == t.Leaf && x.fits(args) {
 				v.Set(at+".leaf", x.Key)
-				x.write(v, row, t.Args)
+				x.write(v, at, t.Args)
 				return
 			}
 		}
 	}
-	rawFact(v, row, group, t)
+	rawFact(v, at, group, t)
 }
 
-func rawFact(v url.Values, row, group int, t condition.Tree) {
-	at := factRow + strconv.Itoa(row)
+func rawFact(v url.Values, at string, group int, t condition.Tree) {
 	v.Set(at+".leaf", factJSON)
 	v.Set(at+".group", strconv.Itoa(group))
 	v.Set(at+"."+factJSON, pretty(model.ToJSON(t)))
@@ -295,7 +295,7 @@ func (x fact) fits(args map[string]any) bool {
 	return true
 }
 
-func (x fact) write(v url.Values, row int, raw json.RawMessage) {
+func (x fact) write(v url.Values, row string, raw json.RawMessage) {
 	var args map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &args) // was read before
 	for _, a := range x.Args {
@@ -345,10 +345,10 @@ func (a factArg) value(control, s string) (any, error) {
 	return s, nil
 }
 
-// readFacts makes the condition of the rows, and notes from which control each part comes.
-func (con *Console) readFacts(f *Form) (condition.Tree, error) {
+// readFacts makes the condition of the rows at a place, and notes from which control each part comes; path is where the use case has it.
+func (con *Console) readFacts(f *Form, place, whole string) (condition.Tree, error) {
 	type part struct {
-		row  int
+		row  string
 		tree condition.Tree
 	}
 	list, err := con.facts(nil)
@@ -357,12 +357,13 @@ func (con *Console) readFacts(f *Form) (condition.Tree, error) {
 	}
 	groups := map[int64][]part{}
 	var order []int64
+	f.from(whole, factAt(place, 0)+".leaf")
 	for row := range maxFacts {
-		at := factRow + strconv.Itoa(row)
+		at := factAt(place, row)
 		if f.Get(at+".leaf") == "" {
 			continue
 		}
-		t, err := readFactRow(f, row, list)
+		t, err := readFactRow(f, at, list)
 		if err != nil {
 			return condition.Tree{}, err
 		}
@@ -378,16 +379,16 @@ func (con *Console) readFacts(f *Form) (condition.Tree, error) {
 		if groups[n] == nil {
 			order = append(order, n)
 		}
-		groups[n] = append(groups[n], part{row, t})
+		groups[n] = append(groups[n], part{at, t})
 	}
 	slices.Sort(order)
 	outer, inner, join, joinInner := "any", "all", either, condition.And
-	if f.Get("facts") == allGroup {
+	if f.Get(place+"facts") == allGroup {
 		outer, inner, join, joinInner = inner, outer, condition.And, either
 	}
 	var trees []condition.Tree
 	for i, n := range order {
-		path := "condition"
+		path := whole
 		if len(order) > 1 {
 			path += fmt.Sprintf(".%s[%d]", outer, i)
 		}
@@ -417,8 +418,7 @@ func either(trees ...condition.Tree) condition.Tree {
 }
 
 // fromFact notes from which controls of a row the tree at the path was read.
-func (f *Form) fromFact(path string, row int, t condition.Tree, list []fact) {
-	at := factRow + strconv.Itoa(row)
+func (f *Form) fromFact(path, at string, t condition.Tree, list []fact) {
 	if f.Get(at+".leaf") == factJSON {
 		f.from(path, at+"."+factJSON)
 		return
@@ -432,13 +432,12 @@ func (f *Form) fromFact(path string, row int, t condition.Tree, list []fact) {
 			continue
 		}
 		for _, a := range x.Args {
-			f.from(path+"."+a.Name, x.Control(row, a))
+			f.from(path+"."+a.Name, x.Control(at, a))
 		}
 	}
 }
 
-func readFactRow(f *Form, row int, list []fact) (t condition.Tree, err error) {
-	at := factRow + strconv.Itoa(row)
+func readFactRow(f *Form, at string, list []fact) (t condition.Tree, err error) {
 	key := f.Get(at + ".leaf")
 	if key == factJSON {
 		return t, condition.At(at+"."+factJSON, t.UnmarshalJSON([]byte(f.Get(at+"."+factJSON))))
@@ -453,7 +452,7 @@ func readFactRow(f *Form, row int, list []fact) (t condition.Tree, err error) {
 		args[name] = v
 	}
 	for _, a := range x.Args {
-		control := x.Control(row, a)
+		control := x.Control(at, a)
 		var values []any
 		for _, s := range f.Values[control] {
 			for _, line := range lines(s) {
@@ -507,21 +506,32 @@ func withoutEmpty(v any) any {
 
 // factsView is what the rows of a condition need.
 type factsView struct {
+	At     string
 	Facts  []fact
-	Rows   []int
+	Rows   []string // how the names of each begin
 	Groups []int
 }
 
-func (con *Console) factsOf(c *gin.Context, f *Form) (v factsView, err error) {
-	v.Facts, err = con.facts(c)
-	n := leastFacts
+func (con *Console) factsOf(c *gin.Context, f *Form) (factsView, error) {
+	list, err := con.facts(c)
+	return factsAt(f, list, "", leastFacts, 2), err
+}
+
+// factsAt shows so many rows at least, and so many to spare behind the last that is filled.
+func factsAt(f *Form, list []fact, at string, least, spare int) factsView {
+	v, n := factsView{At: at, Facts: list}, least
 	for row := range maxFacts {
-		if f.Get(factRow+strconv.Itoa(row)+".leaf") != "" {
-			n = min(max(n, row+3), maxFacts)
+		if f.Get(factAt(at, row)+".leaf") != "" {
+			n = min(max(n, row+1+spare), maxFacts)
 		}
 	}
 	for i := range n {
-		v.Rows, v.Groups = append(v.Rows, i), append(v.Groups, i+1)
+		v.Rows, v.Groups = append(v.Rows, factAt(at, i)), append(v.Groups, i+1)
 	}
-	return v, err
+	return v
+}
+
+// Filled reports that there is a condition.
+func (v factsView) Filled(f *Form) bool {
+	return slices.ContainsFunc(v.Rows, func(row string) bool { return f.Get(row+".leaf") != "" })
 }

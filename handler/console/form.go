@@ -108,10 +108,7 @@ func (f *Form) refuse(c *gin.Context, e *errs.Error) {
 }
 
 // controls are those of inputs that have another name in the use case.
-var controls = map[string]string{
-	"message.text": "text", "message.channels": "channel", "message.fallbacks": "fallback", "message.subscribe.template_id": "template",
-	"message.subscribe.page": "page", "message.subscribe.data": "data", "tag_id": "tag",
-}
+var controls = map[string]string{"tag_id": "tag"}
 
 // controlOf is the control that stands for a path such as grants[0].amount or message.subscribe.data.thing1; "" if none does.
 func (f *Form) controlOf(path string) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/ledger"
+	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/model"
 	"github.com/siyu-scrm/siyu/templates"
@@ -134,8 +135,8 @@ func TestFacts(t *testing.T) {
 		var tree condition.Tree
 		require.NoError(t, tree.UnmarshalJSON([]byte(raw)))
 		v := url.Values{}
-		con.writeFacts(v, tree)
-		got, err := con.readFacts(newForm(v))
+		con.writeFacts(v, "", tree)
+		got, err := con.readFacts(newForm(v), "", "condition")
 		require.NoError(t, err, raw)
 		return v, string(model.ToJSON(got))
 	}
@@ -185,13 +186,13 @@ func TestFacts(t *testing.T) {
 			"facts": {anyGroup}, "fact.0.leaf": {"tag"}, "fact.0.group": {"1"}, "fact.0.tag.tag_id": {"1"},
 			"fact.2.leaf": {"did"}, "fact.2.group": {"7"}, "fact.2.not": {"on"}, "fact.2.did.event": {"x"}, "fact.2.did.op": {"gte"}, "fact.2.did.count": {"3"},
 		})
-		tree, err := con.readFacts(f)
+		tree, err := con.readFacts(f, "", "condition")
 		require.NoError(t, err)
 		require.JSONEq(t, `{"any":[{"leaf":"tag","tag_id":"1"},{"not":{"leaf":"did","event":"x","op":"gte","count":3}}]}`, string(model.ToJSON(tree)))
 		require.Equal(t, "fact.2.did.event", f.controlOf("condition.any[1].not.event"))
 		require.Equal(t, "fact.0.tag.tag_id", f.controlOf("condition.any[0].tag_id"))
 		f.Set("fact.2.did.count", "many")
-		_, err = con.readFacts(f)
+		_, err = con.readFacts(f, "", "condition")
 		var e *errs.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, "fact.2.did.count", e.Args["field"])
@@ -231,7 +232,7 @@ func TestEveryWordHasASentence(t *testing.T) {
 		"entry":           {model.EntryEarn, model.EntrySpend, model.EntryExpire, model.EntryActivate, model.EntryReverse, model.EntryMergeOut, model.EntryMergeIn, model.EntryHold, model.EntryRelease, model.EntryConvert, model.EntryRestore},
 		"bucket":          {model.BucketAvailable, model.BucketPending, model.BucketHeld},
 		"kind":            {model.KindOA, model.KindMP}, "class": {model.ClassMarketing, model.ClassService}, "gender": {"male", "female"},
-		"quiz": {"off", "coming", "open", "closed"}, "channel": channelNames, "rank": {"0", "1", "2"},
+		"quiz": {"off", "coming", "open", "closed"}, "channel": reach.Channels, "channel_limit": reach.Channels, "insert": fallbackNames,
 		"expiry": ledger.Expiries, "convert_mode": {model.ConvertConsume, model.ConvertKeep},
 		"grant_state": {model.GrantWaiting, model.GrantApproved, model.GrantRejected},
 		"cause":       {model.CauseManual, model.CauseRule, model.CauseChannel, model.CauseQuiz, model.CauseForm, model.CauseReward},

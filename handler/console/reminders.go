@@ -50,8 +50,7 @@ type reminderView struct {
 	Audiences []choice
 	Tags      []tagGroup
 	Leaves    []string
-	Channels  []string
-	Ranks     []int
+	Message   messageView
 }
 
 func (con *Console) reminder(c *gin.Context) error {
@@ -86,7 +85,7 @@ func writeReminder(r *model.Reminder) (url.Values, error) {
 	if r.Enabled {
 		v.Set("enabled", "on")
 	}
-	writeMessage(v, m)
+	writeMessage(v, "", m)
 	writeCrowd(v, r.Condition)
 	return v, nil
 }
@@ -94,7 +93,9 @@ func writeReminder(r *model.Reminder) (url.Values, error) {
 func (con *Console) showReminder(c *gin.Context, status int, id int64, f *Form) (err error) {
 	v := reminderView{
 		Frame: con.frame(c, "reminder"), ID: id, Form: f, Events: con.eventChoices(c), Kinds: reminder.Kinds, Variables: map[string]string{}, Leaves: con.app.Conditions.Names(),
-		Channels: []string{reach.Customer, reach.Subscribe}, Ranks: []int{0, 1},
+	}
+	if v.Message, err = con.messageView(c, reach.Customer, reach.Subscribe); err != nil {
+		return err
 	}
 	for _, k := range v.Kinds {
 		for _, name := range con.app.Reminders.Variables(k) {
@@ -146,7 +147,7 @@ func (con *Console) readReminder(f *Form, id int64) (r model.Reminder, m reach.M
 	if r.Kind == model.ReminderStreak {
 		f.Set("channel", reach.Subscribe)
 	}
-	m, err = readMessage(f)
+	m, err = con.readMessage(f, "", "message")
 	return r, m, err
 }
 

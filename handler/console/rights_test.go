@@ -87,7 +87,7 @@ var (
 	links = regexp.MustCompile(`href="(/console[^"#]*)"`)
 	forms = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
 	goal  = regexp.MustCompile(`action="([^"]+)"`)
-	other = regexp.MustCompile(`formaction="([^"]+)"`)
+	other = regexp.MustCompile(`formaction="([^"#]+)`)
 	ids   = regexp.MustCompile(`/(\d+|new|all|points|growth|experience)(/|$)`) // of accounts their codes
 )
 

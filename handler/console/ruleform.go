@@ -31,7 +31,7 @@ func (con *Console) writeRule(r *reward.Rule) url.Values {
 	}
 	d := r.Definition
 	v.Set("definition", pretty(model.ToJSON(d)))
-	con.writeFacts(v, d.Condition)
+	con.writeFacts(v, "", d.Condition)
 	for i, g := range d.Grants {
 		writeGrant(v, fmt.Sprintf("grant.%d.", i), g)
 	}
@@ -103,7 +103,7 @@ func (con *Console) readRule(f *Form) (*reward.Definition, error) {
 		return d, nil
 	}
 	var err error
-	if d.Condition, err = con.readFacts(f); err != nil {
+	if d.Condition, err = con.readFacts(f, "", "condition"); err != nil {
 		return nil, err
 	}
 	for _, read := range []func(*Form, *reward.Definition, clock.Zone) error{readGrants, readCaps, readBudget, readValidity} {

@@ -117,7 +117,7 @@ func (con *Console) showRun(c *gin.Context, status int, f *Form) error {
 		return err
 	}
 	v := &runView{
-		Frame: con.frame(c, "run"), Run: run, Over: over(run.State), Audience: run.Audience, Form: f, Channels: channelNames,
+		Frame: con.frame(c, "run"), Run: run, Over: over(run.State), Audience: run.Audience, Form: f, Channels: reach.Channels,
 		Filter: reach.Filter{State: c.Query("state"), Reason: c.Query("reason"), Detail: c.Query("detail"), Channel: c.Query("channel")},
 		States: []string{model.DeliveryAccepted, model.DeliveryPending, model.DeliveryAttempting, model.DeliveryDeferred, model.DeliverySuppressed, model.DeliveryRejected, model.DeliveryUnknown, model.DeliveryCancelled},
 		Names:  []string{reach.Unsubscribed, reach.OptedOut, reach.NoConsent, reach.FreqCap, reach.QuietHours, reach.NoQuota, reach.Duplicate, reach.InvalidTarget, reach.Condition},

@@ -330,7 +330,7 @@ func (con *Console) layer(c *gin.Context) error {
 			return err
 		}
 		values.Set("name", layers[n-1].Name)
-		con.writeFacts(values, tree)
+		con.writeFacts(values, "", tree)
 	}
 	return con.showLayer(c, http.StatusOK, n, len(layers), newForm(values))
 }
@@ -359,7 +359,7 @@ func (con *Console) saveLayer(c *gin.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		tree, err := con.readFacts(f)
+		tree, err := con.readFacts(f, "", "condition")
 		if err != nil {
 			return nil, err
 		}

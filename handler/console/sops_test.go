@@ -1,13 +1,17 @@
 package console_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/siyu-scrm/siyu/app/sop"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -25,9 +29,10 @@ func TestSOPs(t *testing.T) {
 	require.Contains(t, s.page("/console/sops"), "template=new")
 	require.Contains(t, s.page("/console/sops/new?template=new"), "day7")
 	form := url.Values{
-		"name": {"新人"}, "steps": {"2"}, "entry.event": {model.EventRegistered}, "reentry": {"never"}, "exit": {`[{"event":"order.paid"}]`},
-		"s0.key": {"hello"}, "s0.kind": {"send"}, "s0.class": {"service"}, "s0.text": {"你好"}, "s0.message": {`{"channels":["customer"]}`}, "s0.grants": {`{"amount":5}`},
-		"s1.key": {"week"}, "s1.kind": {"send"}, "s1.when": {"day"}, "s1.value": {"7 10:00"}, "s1.text": {"一周"}, "s1.message": {`{"channels":["customer"]}`},
+		"name": {"新人"}, "steps": {"2"}, "entry": {"event"}, "entry.event": {model.EventRegistered}, "reentry": {"never"}, "exit.0.event": {model.EventOrderPaid},
+		"s0.key": {"hello"}, "s0.kind": {"send"}, "s0.class": {"service"}, "s0.text": {"你好"}, "s0.channel": {"customer"}, "s0.grants.amount": {"5"}, "s0.grants.account": {"points"},
+		"s1.key": {"week"}, "s1.kind": {"send"}, "s1.when": {"day"}, "s1.day": {"7"}, "s1.time": {"10:00"}, "s1.text": {"一周"}, "s1.channel": {"customer"},
+		"s1.fact.0.leaf": {"orders.count"}, "s1.fact.0.orders.count.op": {"eq"}, "s1.fact.0.orders.count.value": {"0"},
 	}
 	form.Set("do", "up:1")
 	moved := send("/console/sops/new/shift", form)
@@ -44,6 +49,60 @@ func TestSOPs(t *testing.T) {
 	require.EqualValues(t, 5, w.Points(id))
 	require.Contains(t, s.page(path), "UNSUBSCRIBED 1")
 	require.Contains(t, s.page(fmt.Sprint("/console/members/", id)), path)
-	form.Set("s1.value", "x 10:00")
-	require.Contains(t, send(path, form), `aria-invalid="true"`)
+	for control, value := range map[string]string{
+		"s1.day": "x", "s1.time": "10 o'clock", "s1.text": "", "s0.grants.amount": "-1", "s1.key": "hello", "s1.next": "nowhere", "exit.0.event": "no.such", "s1.fact.0.orders.count.value": "x",
+	} {
+		was := form.Get(control)
+		form.Set(control, value)
+		require.Regexp(t, `name="`+regexp.QuoteMeta(control)+`"[^>]*aria-invalid="true"`, send(path, form), control)
+		form.Set(control, was)
+	}
+}
+
+// Every template is shown and saved as it is, by what a browser sends for the untouched form.
+func TestSOPFormSaysWhatTheTemplateSays(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	templates, err := w.SOPTemplates(t.Context(), "zh-CN")
+	require.NoError(t, err)
+	templates = append(templates, sop.Template{Code: "", Definition: everyPart(t)})
+	for _, tpl := range templates {
+		path := "/console/sops/new?template=" + tpl.Code
+		if tpl.Code == "" {
+			row, err := w.SOPs.Save(t.Context(), sop.Input{Definition: tpl.Definition})
+			require.NoError(t, err)
+			path = fmt.Sprint("/console/sops/", row.ID)
+		}
+		page := b.page(path)
+		require.NotContains(t, page, `option value="json" selected`, tpl.Code)
+		to, _, _ := strings.Cut(path, "?")
+		res := b.do(http.MethodPost, to, fields(page[strings.Index(page, `<form class="card form"`):]))
+		require.Equal(t, http.StatusSeeOther, res.StatusCode, "%s: %s", tpl.Code, first(alert, res.body))
+		var row model.SOP
+		require.NoError(t, w.DB.Reader(t.Context()).Order("id DESC").Take(&row).Error)
+		got, err := w.SOPs.Version(t.Context(), &row, 0)
+		require.NoError(t, err)
+		want := model.ToJSON(tpl.Definition)
+		require.JSONEq(t, plain(string(want)), plain(string(model.ToJSON(got))), tpl.Code)
+	}
+}
+
+// plain leaves out what is the default.
+func plain(s string) string {
+	return strings.NewReplacer(`"reentry":{"mode":"never"},`, "", `,"account":"points"`, "", `"account":"points",`, "").Replace(s)
+}
+
+// everyPart is a SOP that has each part that there is.
+func everyPart(t *testing.T) (d sop.Definition) {
+	t.Helper()
+	_, message := everyChannel("")
+	require.NoError(t, json.Unmarshal([]byte(`{"name":"全部","class":"service","entry":{"cron":"0 10 1 * *","condition":{"any":[{"leaf":"member","field":"joined","value":true},{"not":{"leaf":"inactive","op":"gte","days":30}}]}},
+		"reentry":{"mode":"after","days":30},"exit":[{"event":"order.paid","condition":{"leaf":"event.field","field":"amount_fen","op":"gte","value":100}},{"condition":{"leaf":"member","field":"follower","value":false}}],
+		"goal":{"event":"order.paid","days":3},"steps":[
+		{"key":"a","when":{"after":"2h"},"next":"c","send":{"message":{"channels":[]},"condition":{"leaf":"member","field":"follower","value":true},"grants":{"account":"growth","amount":7,"memo":"谢谢"}}},
+		{"key":"b","branch":{"condition":{"leaf":"did","event":"checkin.done","op":"gte","count":3,"window":"7d"}},"when":{"cron":"0 9 * * 1"},"next":"d","otherwise":"end"},
+		{"key":"c","wait":{"event":"checkin.done","timeout":"72h"},"otherwise":"d"},
+		{"key":"d","when":{"at":"2027-01-01T10:00:00Z"},"send":{"class":"marketing","message":{"channels":["customer"],"text":"再见"}}}]}`), &d))
+	d.Steps[0].Send.Message = message
+	return d
 }

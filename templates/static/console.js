@@ -102,6 +102,15 @@
     return td;
   }
 
+  // What is chosen beside a text is put where the cursor stands in it.
+  document.addEventListener("change", (event) => {
+    const text = document.getElementById(event.target.dataset.insert ?? "");
+    if (!text) return;
+    text.setRangeText(event.target.value, text.selectionStart, text.selectionEnd, "end");
+    event.target.value = "";
+    text.focus();
+  });
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post") return;
