@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/automation"
 	"github.com/siyu-scrm/siyu/app/broadcast"
@@ -171,7 +173,8 @@ func New(d Deps) *App {
 		Rates: d.Config.Reach.Rates, DayCalls: d.Config.Reach.DayCalls, Prices: d.Config.Reach.Prices,
 		StopPercent: d.Config.Reach.StopPercent, StopCalls: d.Config.Reach.StopCalls,
 		Carriers: d.carriers(), Number: a.Members.Number, Brand: d.Config.SMS.Brand, OptOut: d.Config.SMS.OptOut, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
-		Events: a.Events, Media: a.Media, Points: a.Book.PointsOf, Radar: a.Radar, Crash: reach.CrashAt(d.Config.SandboxOn()),
+		Events: a.Events, Media: a.Media, Alert: func(ctx context.Context, tx *gorm.DB, r *model.Risk) error { return a.Webhooks.AlertTx(ctx, tx, r) },
+		Points: a.Book.PointsOf, Radar: a.Radar, Crash: reach.CrashAt(d.Config.SandboxOn()),
 	})
 	a.Replies = reply.New(reply.Deps{
 		DB: d.DB, Clock: d.Clock, Media: a.Media, WeChat: d.WeChat, Allowances: a.Reach, MPAppID: firstOf(d.Accounts, model.KindMP).AppID, Links: a.Radar,

@@ -46,6 +46,7 @@ const (
 	EventCouponUsed      = "coupon.used"
 	EventCouponBack      = "coupon.returned" // a use was cancelled
 	EventSend            = "message.send"    // a message that another system is to bring to him; like the next
+	EventAlert           = "alert.raised"    // nobody's: what operators should look at; like the next
 	EventErased          = "member.erased"   // for webhooks: other systems forget him too; rules and conditions cannot name it
 	EventBehavior        = "behavior"        // pushed by other systems; Data holds action
 

@@ -15,14 +15,16 @@ type Risk struct {
 
 // Kinds of risks.
 const (
-	RiskShortfall   = "points.shortfall"  // a refund came after the points were spent, and the account does not go into debt
-	RiskBenefitUsed = "benefit.used"      // the order that a used benefit asked for was refunded
-	RiskBudget      = "rule.budget"       // a rule has used up most of its budget
-	RiskClaimTaken  = "order.claim_taken" // he claimed an order that is another's
-	RiskClaimWrong  = "order.claim_wrong" // he claimed wrongly as often as a day allows
-	RiskOverRefund  = "order.over_refund" // more was refunded than was paid
-	RiskRunStopped  = "run.stopped"       // a run paused itself: WeChat refuses its messages
+	RiskShortfall     = "points.shortfall"  // a refund came after the points were spent, and the account does not go into debt
+	RiskBenefitUsed   = "benefit.used"      // the order that a used benefit asked for was refunded
+	RiskBudget        = "rule.budget"       // a rule has used up most of its budget
+	RiskClaimTaken    = "order.claim_taken" // he claimed an order that is another's
+	RiskClaimWrong    = "order.claim_wrong" // he claimed wrongly as often as a day allows
+	RiskOverRefund    = "order.over_refund" // more was refunded than was paid
+	RiskRunStopped    = "run.stopped"       // a run paused itself: WeChat refuses its messages
+	RiskRunMissed     = "run.missed"        // a firing that nobody was up for was not sent
+	RiskRunUnanswered = "run.unanswered"    // WeChat does not say whether it has made a mass send
 )
 
 // RiskKinds are all of them.
-var RiskKinds = []string{RiskShortfall, RiskBenefitUsed, RiskBudget, RiskClaimTaken, RiskClaimWrong, RiskOverRefund, RiskRunStopped}
+var RiskKinds = []string{RiskShortfall, RiskBenefitUsed, RiskBudget, RiskClaimTaken, RiskClaimWrong, RiskOverRefund, RiskRunStopped, RiskRunMissed, RiskRunUnanswered}

@@ -371,6 +371,9 @@ func TestSchedule(t *testing.T) {
 			require.Len(t, runs, 1)
 			require.Equal(t, want, runs[0].State)
 			require.Equal(t, "2026-11-25T02:00:00Z", runs[0].Slot)
+			var alerts []model.Risk
+			require.NoError(t, w.db.Reader(t.Context()).Find(&alerts).Error)
+			require.Len(t, alerts, map[string]int{model.RunMissed: 1}[want], "operators hear of what was missed")
 			again, err := w.Get(t.Context(), b.ID)
 			require.NoError(t, err)
 			require.Equal(t, wednesday.Add(time.Hour).AddDate(0, 0, 7), again.NextAt.UTC())

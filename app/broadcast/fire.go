@@ -330,8 +330,10 @@ func (s *Service) miss(ctx context.Context, tx *gorm.DB, b *model.Broadcast, at 
 	if err != nil {
 		return err
 	}
-	_, err = s.reach.MissTx(tx, spec)
-	return err
+	if _, err = s.reach.MissTx(tx, spec); err != nil {
+		return err
+	}
+	return s.reach.MissedTx(ctx, tx, Source, b.ID, at)
 }
 
 // Due is the next firing; false if there is none.

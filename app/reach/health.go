@@ -7,7 +7,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/siyu-scrm/siyu/app/risk"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -80,16 +79,14 @@ func (s *Service) stopIfIll(ctx context.Context, run *model.Run, t told) error {
 	if !ill && !t.broken {
 		return nil
 	}
-	err := s.db.Tx(context.WithoutCancel(ctx), func(_ context.Context, tx *gorm.DB) error {
+	err := s.db.Tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *gorm.DB) error {
 		res := tx.Model(&model.Run{}).Where("id = ? AND stops = ? AND paused = ? AND state IN ?", run.ID, run.Stops, false, []string{model.RunSending, model.RunMassing}).
 			Updates(map[string]any{"paused": true, "paused_for": cut(fmt.Sprintf("%d/%d %s", t.failed, t.calls, t.detail), 160), "stops": run.Stops + 1})
 		if res.Error != nil || res.RowsAffected == 0 { // another worker was faster, or an operator
 			return res.Error
 		}
-		return risk.AddTx(tx, model.Risk{
-			Kind: model.RiskRunStopped, Subject: fmt.Sprintf("run:%d#%d", run.ID, run.Stops+1), At: s.clock.Now(),
-			Data: model.ToJSON(map[string]any{"run_id": fmt.Sprint(run.ID), "calls": t.calls, "failed": t.failed, "answer": t.detail}),
-		})
+		return s.alertTx(ctx, tx, model.RiskRunStopped, fmt.Sprintf("run:%d#%d", run.ID, run.Stops+1),
+			map[string]any{"run_id": fmt.Sprint(run.ID), "calls": t.calls, "failed": t.failed, "answer": t.detail})
 	})
 	if err != nil {
 		return fmt.Errorf("reach: stop run %d: %w", run.ID, err)

@@ -110,6 +110,44 @@ func TestMass(t *testing.T) {
 		require.Equal(t, 1, w.used(ids[0], "mass:oa"))
 		require.Equal(t, model.RunDone, w.state(run))
 	})
+	t.Run("OneThatWeChatDoesNotAnswerAlertsLongBeforeTheDayIsOver", func(t *testing.T) {
+		t.Parallel()
+		var alerts []string
+		w := newWorld(t, func(o *reach.Options) {
+			o.Alert = func(_ context.Context, _ *gorm.DB, r *model.Risk) error {
+				alerts = append(alerts, r.Kind)
+				return nil
+			}
+		})
+		run := w.start(mass, w.people(5, who{oa: true}))
+		w.wx.answer = func(call) error { return fail(reach.Unknown, 0) }
+		for minute := range 10 {
+			w.clock.Set(noon.Add(time.Duration(minute) * time.Minute))
+			w.settle(run)
+		}
+		require.Empty(t, w.risks(), "it may answer yet")
+		for minute := range 5 {
+			w.clock.Set(noon.Add(time.Duration(10+minute) * time.Minute))
+			w.settle(run)
+		}
+		require.Len(t, w.risks(), 1)
+		require.Equal(t, model.RiskRunUnanswered, w.risks()[0].Kind)
+		require.Contains(t, alerts, model.RiskRunUnanswered)
+		require.Contains(t, string(w.risks()[0].Data), `"people":5`)
+	})
+	t.Run("OneThatCannotBeAskedInQuietHoursAlertsAtOnce", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.clock.Set(noon.Add(9*time.Hour + 59*time.Minute)) // 21:59
+		run := w.start(mass, w.people(5, who{oa: true}))
+		w.wx.answer = func(call) error { return fail(reach.Unknown, 0) }
+		w.settle(run)
+		require.Empty(t, w.risks())
+		w.clock.Set(noon.Add(10*time.Hour + time.Minute))
+		w.settle(run)
+		require.Len(t, w.wx.calls, 1)
+		require.Len(t, w.risks(), 1)
+	})
 	t.Run("ARefusalGivesTheQuotaBack", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

@@ -64,6 +64,9 @@ func (s *Service) retry(ctx context.Context, b *massLease) (more bool, err error
 		return false, err
 	}
 	until := s.blocked(b, now)
+	if err := s.unanswered(ctx, b, paused || !until.IsZero()); err != nil {
+		return false, err
+	}
 	switch {
 	case over || now.Sub(*b.CalledAt) >= massGiveUp || !s.valid(b, now) || b.skips(now, until):
 		b.settleAs(model.BatchUnknown, now)

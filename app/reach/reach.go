@@ -22,6 +22,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/radar"
 	"github.com/siyu-scrm/siyu/app/wechat"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 // Sender is what the engine needs of WeChat. An error is read by Options.Classify.
@@ -89,8 +90,9 @@ type Options struct {
 	Events        *event.Log     // of the channel webhook
 	Media         *media.Service // pictures of customer messages
 
-	Radar *radar.Service     // writes tracked links; nil: texts have none
-	Crash func(point string) // for kill tests: see CrashAt
+	Alert func(ctx context.Context, tx *gorm.DB, r *model.Risk) error // tells others of what operators should look at
+	Radar *radar.Service                                              // writes tracked links; nil: texts have none
+	Crash func(point string)                                          // for kill tests: see CrashAt
 	Log   *slog.Logger
 }
 

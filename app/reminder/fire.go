@@ -69,7 +69,9 @@ func (s *Service) fire(ctx context.Context, r *model.Reminder, now time.Time) (f
 		case err != nil || !fired:
 		case missed:
 			slog.WarnContext(ctx, "a reminder was missed", "reminder", r.ID, "firing", *r.NextAt)
-			_, err = s.Reach.MissTx(tx, spec)
+			if _, err = s.Reach.MissTx(tx, spec); err == nil {
+				err = s.Reach.MissedTx(ctx, tx, Source, r.ID, *r.NextAt)
+			}
 		case !spec.Members.IsEmpty():
 			_, err = s.Reach.StartTx(ctx, tx, spec)
 		}

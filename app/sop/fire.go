@@ -146,6 +146,9 @@ func (s *Service) fireEntry(ctx context.Context, sopID int64, now time.Time) (di
 			if err := tx.Create(&f).Error; err != nil {
 				return err
 			}
+			if err := s.Reach.MissedTx(ctx, tx, Source, sopID, at); err != nil {
+				return err
+			}
 		}
 		row.NextAt = nil
 		if d.Entry.Cron != "" {
@@ -278,6 +281,11 @@ func (s *Service) freezeStep(ctx context.Context, tx *gorm.DB, row *model.SOP, d
 	}
 	if st.Send == nil {
 		return nil
+	}
+	if f.Late && (row.ResumedAt == nil || first.DueAt.After(*row.ResumedAt)) { // not what an operator had paused
+		if err := s.Reach.MissedTx(ctx, tx, Source, row.ID, *first.DueAt); err != nil {
+			return err
+		}
 	}
 	return s.startRun(ctx, tx, &f, d, st, members)
 }

@@ -166,7 +166,7 @@ func (s *Service) Delete(ctx context.Context, actor string, id int64) error {
 // check refuses what cannot be an endpoint. It may ask the name server: not inside a transaction.
 func (s *Service) check(ctx context.Context, in *Input) error {
 	for i, kind := range in.Kinds {
-		if kind != anyBehavior && kind != model.EventErased && kind != model.EventSend && !event.Known(kind) {
+		if kind != anyBehavior && kind != model.EventErased && kind != model.EventSend && kind != model.EventAlert && !event.Known(kind) {
 			return errs.Field(fmt.Sprintf("kinds[%d]", i), "event.unknown_kind", "kind", kind)
 		}
 	}

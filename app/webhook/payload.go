@@ -20,7 +20,7 @@ type Payload struct {
 // Data is an event. It names the person by his member number: no openid, no phone number.
 type Data struct {
 	EventID string          `json:"event_id"`
-	Member  Member          `json:"member"`
+	Member  Member          `json:"member,omitzero"` // none of an alert
 	Facts   json.RawMessage `json:"facts"`  // of the event, by its type
 	Grants  []event.Grant   `json:"grants"` // what it earned
 }
@@ -42,7 +42,9 @@ func (s *Service) payload(ctx context.Context, eventID int64) ([]byte, error) {
 		return nil, fmt.Errorf("webhook: event %d: %w", eventID, err)
 	}
 	var m model.Member
-	if err := r.Select("id", "no", "joined_at").Take(&m, ev.MemberID).Error; err != nil {
+	if ev.MemberID == 0 {
+		// an alert
+	} else if err := r.Select("id", "no", "joined_at").Take(&m, ev.MemberID).Error; err != nil {
 		return nil, fmt.Errorf("webhook: member %d: %w", ev.MemberID, err)
 	}
 	grants, err := s.grants(ctx, eventID)

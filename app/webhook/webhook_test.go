@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,9 +20,11 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/webhook"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -479,4 +482,40 @@ func TestReplay(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Zero(t, w.Count(&model.WebhookAttempt{}))
+}
+
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	w, s := apptest.New(t, private), newShop(t)
+	made := endpoint(t, w, s.URL, model.EventAlert)
+	p, _ := w.Member("alice")
+	w.Act(p, "follow", map[string]any{"account": "oa"})
+	w.Settle()
+	require.NoError(t, w.Call(t.Context(), "POST", "/sandbox/api/faults", "", map[string]any{"path": "/cgi-bin/message/custom/send", "kind": "errcode", "errcode": 48001, "times": 1}, nil))
+	b, err := w.Broadcasts.Save(t.Context(), broadcast.Input{Name: "day", Class: model.ClassService, Message: reach.Message{Text: "hi", Channels: []string{reach.Customer}}})
+	require.NoError(t, err)
+	_, err = w.Broadcasts.RunNow(t.Context(), b.ID, nil)
+	var big *errs.Error
+	if errors.As(err, &big) { // it is everybody: to be confirmed
+		n := int64(1)
+		_, err = w.Broadcasts.RunNow(t.Context(), b.ID, &n)
+	}
+	require.NoError(t, err)
+	w.Settle()
+	require.Len(t, s.got(), 1)
+	got := s.got()[0]
+	require.True(t, got.signed(t, made.Secret))
+	var p2 struct {
+		Type string
+		Data struct {
+			Member map[string]any
+			Facts  map[string]any
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(got.body), &p2))
+	require.Equal(t, model.EventAlert, p2.Type)
+	require.Nil(t, p2.Data.Member, "it is nobody's")
+	require.Equal(t, model.RiskRunStopped, p2.Data.Facts["kind"])
+	require.Contains(t, p2.Data.Facts["answer"], "48001")
+	w.Verified()
 }

@@ -42,7 +42,7 @@ type NewWebhook struct {
 // WebhookBody is an endpoint as an operator writes it.
 type WebhookBody struct {
 	URL   string   `json:"url" minLength:"8" maxLength:"500" example:"https://93.184.216.34/siyu" doc:"https; an address that is not public is refused unless the settings allow it"`
-	Kinds []string `json:"kinds,omitempty" maxItems:"50" example:"checkin.done,quiz.answered" doc:"As GET /admin/v1/events/kinds names them, member.erased or behavior.*; all if absent"`
+	Kinds []string `json:"kinds,omitempty" maxItems:"50" example:"checkin.done,quiz.answered" doc:"As GET /admin/v1/events/kinds names them, alert.raised (a send paused itself, was missed, or WeChat does not answer a mass send), message.send, member.erased or behavior.*; all if absent"`
 	Off   bool     `json:"off,omitempty" doc:"true: it is told of nothing"`
 }
 
