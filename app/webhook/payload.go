@@ -21,8 +21,8 @@ type Payload struct {
 type Data struct {
 	EventID string          `json:"event_id"`
 	Member  Member          `json:"member,omitzero"` // none of an alert
-	Facts   json.RawMessage `json:"facts"`  // of the event, by its type
-	Grants  []event.Grant   `json:"grants"` // what it earned
+	Facts   json.RawMessage `json:"facts"`           // of the event, by its type
+	Grants  []event.Grant   `json:"grants"`          // what it earned
 }
 
 // Member is whom it is about.
