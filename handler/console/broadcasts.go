@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
+	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -135,6 +139,7 @@ type previewView struct {
 	Skipped  []reasonLine       // of the preview
 	Form     *Form
 	Runs     []runLine
+	Variants []string // names of the contents, where several are tried
 }
 
 func (con *Console) broadcast(c *gin.Context) error {
@@ -162,6 +167,9 @@ func (con *Console) showBroadcast(c *gin.Context, status int, f *Form) error {
 		return err
 	}
 	v.Text, v.Channels = in.Message.Text, in.Message.Channels
+	for i := range in.Trial.Variants {
+		v.Variants = append(v.Variants, string(rune('B'+i)))
+	}
 	if b.State != model.BroadcastDone {
 		in.Cron, in.At = "", nil // a time that is over is no reason not to count
 		if v.Preview, err = con.app.Broadcasts.Preview(ctx, web.Lang(ctx), *in); err != nil {
@@ -218,6 +226,38 @@ func (con *Console) runBroadcast(c *gin.Context) error {
 				confirm = &n
 			}
 			run, err := con.app.Broadcasts.RunNow(c.Request.Context(), id, confirm)
+			if err != nil {
+				return "", err
+			}
+			return done(fmt.Sprintf("%s/runs/%d", root, run.ID), "started"), nil
+		},
+		again: func(status int, f *Form) error { return con.showBroadcast(c, status, f) },
+	})
+}
+
+// testBroadcast sends it to named members to try it: their numbers are typed.
+func (con *Console) testBroadcast(c *gin.Context) error {
+	f, id, err := postedTo(c)
+	if err != nil {
+		return err
+	}
+	return con.write(c, f, change{
+		action: "broadcast.test",
+		of: func(answer any) operator.Change {
+			r := answer.(model.Run)
+			return operator.Change{Object: fmt.Sprintf("broadcast:%d", id), After: map[string]any{"run_id": fmt.Sprint(r.ID), "members": f.Get("members")}}
+		},
+		do: func() (string, error) {
+			ctx := c.Request.Context()
+			var ids []int64
+			for _, no := range strings.FieldsFunc(f.Get("members"), func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",，、;；", r) }) {
+				m, err := con.app.Members.Find(ctx, member.Ref{No: no})
+				if err != nil {
+					return "", errs.AtField(err, "members")
+				}
+				ids = append(ids, m.ID)
+			}
+			run, err := con.app.Broadcasts.Test(ctx, id, f.Get("variant"), ids)
 			if err != nil {
 				return "", err
 			}

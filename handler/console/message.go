@@ -78,6 +78,11 @@ func (v messageView) Ranks() []rowAt {
 // Fallbacks are the variables that a person may have no value for.
 func (messageView) Fallbacks() []string { return fallbackNames }
 
+// Stands reports that something stands in for a missing value.
+func (messageView) Stands(f *Form, at string) bool {
+	return slices.ContainsFunc(fallbackNames, func(name string) bool { return f.Get(at+"."+name) != "" })
+}
+
 // Offers reports whether one of the channels can be chosen.
 func (v messageView) Offers(channels ...string) bool {
 	return slices.ContainsFunc(channels, func(c string) bool { return slices.Contains(v.Channels, c) })

@@ -77,6 +77,7 @@ func perks(w *apptest.World, id int64) map[string]url.Values {
 	require.NoError(w.T, err)
 	w.Settle()
 	return map[string]url.Values{
+		"POST /console/broadcasts/:id/test":        {"members": {m.No}},
 		"POST /console/coupons/:id":                {"name": {"x"}, "off_fen": {"20"}},
 		"POST /console/coupons/:id/give":           {"no": {m.No}, "reason": {"x"}},
 		"POST /console/coupons/:id/revoke":         {"reason": {"x"}},

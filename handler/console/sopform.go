@@ -355,8 +355,8 @@ type triggerView struct {
 // fillSOP says what the rows of the form are.
 func (con *Console) fillSOP(v *sopView, list []fact, end choice) {
 	f := v.Form
-	rows := func(at string, least int) factsView { return factsAt(f, list, at, least, 1) }
-	v.Entry, v.Goal = rows("entry.", 1), triggerView{"goal.", rows("goal.", 1)}
+	rows := func(at string) factsView { return factsAt(f, list, at, 1, 1) }
+	v.Entry, v.Goal = rows("entry."), triggerView{"goal.", rows("goal.")}
 	last := 0
 	for i := range maxSOPExits {
 		if given(f, exitAt(i)) {
@@ -364,11 +364,11 @@ func (con *Console) fillSOP(v *sopView, list []fact, end choice) {
 		}
 	}
 	for i := range min(last+1, maxSOPExits) {
-		v.Exits = append(v.Exits, triggerView{exitAt(i), rows(exitAt(i), 1)})
+		v.Exits = append(v.Exits, triggerView{exitAt(i), rows(exitAt(i))})
 	}
 	n := stepsOf(f)
 	for i := range n {
-		st := stepView{rowAt{i, i + 1}, stepAt(i), rows(stepAt(i), 1), nil}
+		st := stepView{rowAt{i, i + 1}, stepAt(i), rows(stepAt(i)), nil}
 		for k := i + 1; k < n; k++ {
 			key := f.Get(stepAt(k) + "key")
 			st.Nexts = append(st.Nexts, choice{key, key})

@@ -13,6 +13,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/app/sop"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -58,11 +59,16 @@ type sopView struct {
 	Accounts  []choice
 	Coupons   []choice
 
+	why func(reach.Reason) string
+
 	Classes, Entries, Reentries, Kinds, Whens []string
 }
 
 // rowAt is a part of a form that it repeats: its controls carry I, people count from one.
 type rowAt struct{ I, N int }
+
+// Why says a reason of the report.
+func (v sopView) Why(r reach.Reason) string { return v.why(r) }
 
 func (con *Console) sop(c *gin.Context) error {
 	id, err := idOf(c, true)
@@ -96,6 +102,7 @@ func (con *Console) showSOP(c *gin.Context, status int, id int64, f *Form) (err 
 	v := sopView{
 		Frame: con.frame(c, "sop"), ID: id, Form: f, Events: con.eventChoices(c),
 		Classes: []string{"", model.ClassMarketing, model.ClassService}, Entries: []string{entryEvent, entryCron, entryOnce}, Reentries: []string{sop.Never, sop.After, sop.Always},
+		why:   func(r reach.Reason) string { return con.reasonName(c, r.Reason, r.Detail) },
 		Kinds: []string{stepSend, stepBranch, stepWait}, Whens: []string{"", "day", "after", "at", "cron"},
 	}
 	list, err := con.facts(c)
@@ -134,6 +141,62 @@ func (con *Console) showSOP(c *gin.Context, status int, id int64, f *Form) (err 
 		}
 	}
 	web.Page(c, status, "console/sop", v)
+	return nil
+}
+
+// sopPeopleView lists who stands behind a number of a step.
+type sopPeopleView struct {
+	Frame
+	Saved  *model.SOP
+	Step   string
+	Who    sop.Who
+	Rows   []stoodLine
+	People map[int64]report.Person
+	Next   string
+}
+
+type stoodLine struct {
+	sop.Stood
+	Why string // the delivery was skipped
+}
+
+func (con *Console) sopPeople(c *gin.Context) error {
+	ctx := c.Request.Context()
+	id, err := idOf(c, false)
+	if err != nil {
+		return err
+	}
+	v := sopPeopleView{Frame: con.frame(c, "sop"), Step: c.Query("step"), Who: sop.Who{Outcome: c.Query("outcome"), State: c.Query("state"), Reason: c.Query("reason")}}
+	if v.Saved, err = con.app.SOPs.Get(ctx, id); err != nil {
+		return err
+	}
+	if v.Step == "" {
+		d, err := con.app.SOPs.Version(ctx, v.Saved, 0)
+		if err != nil {
+			return err
+		}
+		v.Step = d.Steps[0].Key
+	}
+	rows, err := con.app.SOPs.Members(ctx, id, v.Step, v.Who, after(c), perPage+1)
+	if err != nil {
+		return err
+	}
+	if len(rows) > perPage {
+		rows = rows[:perPage]
+		v.Next = nextPage(c, rows[perPage-1].EnrolmentID)
+	}
+	var ids []int64
+	for _, s := range rows {
+		line := stoodLine{Stood: s}
+		if s.Reason != "" {
+			line.Why = con.reasonName(c, s.Reason, s.Detail)
+		}
+		v.Rows, ids = append(v.Rows, line), append(ids, s.MemberID)
+	}
+	if v.People, err = con.report.People(ctx, ids); err != nil {
+		return err
+	}
+	web.Page(c, http.StatusOK, "console/sop_people", v)
 	return nil
 }
 

@@ -47,8 +47,13 @@ func TestSOPs(t *testing.T) {
 	_, id := w.Member("alice")
 	w.Settle()
 	require.EqualValues(t, 5, w.Points(id))
-	require.Contains(t, s.page(path), "UNSUBSCRIBED 1")
+	require.Contains(t, s.page(path), "没有关注 1")
 	require.Contains(t, s.page(fmt.Sprint("/console/members/", id)), path)
+	for list, behind := range map[string]bool{
+		"step=hello": true, "step=hello&reason=UNSUBSCRIBED": true, "step=hello&outcome=granted": true, "step=hello&state=accepted": false, "step=week&outcome=standing": true, "step=week": false,
+	} {
+		require.Equal(t, behind, strings.Contains(s.page(path+"/people?"+list), fmt.Sprintf(`href="/console/members/%d"`, id)), list)
+	}
 	for control, value := range map[string]string{
 		"s1.day": "x", "s1.time": "10 o'clock", "s1.text": "", "s0.grants.amount": "-1", "s1.key": "hello", "s1.next": "nowhere", "exit.0.event": "no.such", "s1.fact.0.orders.count.value": "x",
 	} {
