@@ -254,11 +254,10 @@ func (a *App) register() {
 	a.Sheets.Register(a.Customers.Sheet())
 	a.Sheets.Register(a.Audience.Sheet())
 
-	// reward before ledger: it takes back duplicates while the loser still has his own lots.
+	// sop and reward before ledger: they take back duplicates while the loser still has his own lots.
 	for _, p := range []member.Part{
-		a.Checkins.Part(), a.Quizzes.Part(), a.Forms.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Radar.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Consents.Part(), a.Recalls.Part(), a.Tiers.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
+		a.Checkins.Part(), a.Quizzes.Part(), a.Forms.Part(), a.Tasks.Part(), a.Groups.Part(), a.Content.Part(), a.Radar.Part(), a.Channels.Part(), a.Mall.Part(), a.Coupons.Part(), a.Customers.Part(), a.Consents.Part(), a.Recalls.Part(), a.Tiers.Part(), a.SOPs.Part(), a.Rewards.Part(), a.Book.Part(), a.Reach.Part(),
 		a.Replies.Part(), a.Menus.Part(), a.Inbox.Part(), a.Links.Part(), a.Orders.Part(), a.Risks.Part(), a.Webhooks.Part(),
-		a.SOPs.Part(),
 		a.Tags.Part(), // at last: its rules look at what the others moved
 	} {
 		a.Members.AddPart(p)
