@@ -67,7 +67,7 @@ func (s *siyu) report(id string) (r sopReport) {
 
 func TestP27Layers(t *testing.T) {
 	t.Parallel()
-	s := open(t, "2026-09-15 09:00:00")
+	s := open(t, "2026-05-20 09:00:00")
 	key := s.openKey()
 	ids := map[string]string{}
 	come := func(name string, profile obj) *phone.Person {
@@ -95,6 +95,17 @@ func TestP27Layers(t *testing.T) {
 	inactive := func(op string, days int) obj { return obj{"leaf": "inactive", "op": op, "days": days} }
 	important := obj{"leaf": "orders", "measure": "amount", "op": "gte", "value": 100_000, "window": "365d"}
 
+	churned := map[string]*phone.Person{}
+	for i, name := range []string{"C1", "C2"} { // both have numbers; one consents to SMS
+		p := come(name, obj{})
+		churned[name] = p
+		var code struct{ Code string }
+		s.control("POST", "/users/"+p.ID+"/phone", obj{"account": "mp", "number": fmt.Sprint("1390000000", i)}, &code)
+		require.NoError(t, p.API(s.ctx(), "POST", "/phone", obj{"code": code.Code}, nil))
+		s.pays(key, p, "old"+name, 5000)
+	}
+	require.NoError(t, churned["C1"].API(s.ctx(), "PUT", "/preferences", obj{"sms": true}, nil))
+	s.set("2026-09-15 09:00:00")
 	var vips []*phone.Person
 	for _, name := range []string{"I1", "I2", "I3"} {
 		profile := obj{}
@@ -136,6 +147,13 @@ func TestP27Layers(t *testing.T) {
 			{"key": "s2", "when": at10(3), "send": obj{"message": message("积分别浪费", "mass", "subscribe"), "condition": rich}},
 		},
 	})
+	back := s.create("/coupons", obj{"code": "back", "name": "满300减100", "kind": "cash_off", "threshold_fen": 30_000, "off_fen": 10_000, "valid_days": 3, "per_member": 1})
+	lost := s.enabled(obj{
+		"name": "流失", "entry": obj{"cron": "0 10 1 * *", "condition": obj{"leaf": "orders", "measure": "days", "op": "gte", "value": 181}},
+		"goal": obj{"event": "order.paid", "days": 3}, "steps": []obj{
+			{"key": "sms", "send": obj{"message": obj{"channels": []string{"sms"}, "sms": obj{"text": "满300减100,12月3日24点前有效"}}, "grants": obj{"coupon_id": back}}},
+		},
+	})
 	birthday := s.enabled(obj{
 		"name": "生日礼", "entry": obj{"cron": "0 10 * * *", "condition": obj{"all": []obj{important, {"leaf": "birthday", "scope": "day"}}}},
 		"reentry": obj{"mode": "after", "days": 300}, "steps": []obj{{"key": "gift", "send": obj{"message": message("生日快乐", "subscribe"), "grants": obj{"amount": 200}}}},
@@ -154,13 +172,14 @@ func TestP27Layers(t *testing.T) {
 	s.advance("0s")
 	require.Len(t, s.inbox(n2, "subscribe"), 1)
 
-	// 12-01 10:00: sent N1, I1–I3, S1; skipped S2 and S3.
+	// 12-01 10:00: sent N1, I1–I3, S1, C1; skipped S2, S3 and C2.
 	s.login(vips[0])
 	points := s.balance(vips[0])
 	s.set("2026-12-01 10:00:00")
 	for name, want := range map[string]string{
 		"N1": "12-01 10:00 新会员 d3: subscribe", "I1": "12-01 10:00 重要 m: mass", "I2": "12-01 10:00 重要 m: mass", "I3": "12-01 10:00 重要 m: mass",
 		"S1": "12-01 10:00 沉默 s1: subscribe", "S2": "12-01 10:00 沉默 s1: CONDITION",
+		"C1": "12-01 10:00 流失 sms: sms", "C2": "12-01 10:00 流失 sms: NO_CONSENT",
 	} {
 		require.Equal(t, []string{want}, s.rehearsal(ids[name], "2026-12-01", "2026-12-01"), name)
 	}
@@ -171,13 +190,35 @@ func TestP27Layers(t *testing.T) {
 	require.Equal(t, 300, s.report(vip).Steps[0].Amount)
 	require.Equal(t, 3, s.report(vip).Steps[0].Coupons)
 
+	require.Equal(t, counts{Audience: 2, Accepted: 1, Suppressed: 1}, s.report(lost).Steps[0].Counts)
+	sent, skipped := 0, 0
+	for _, id := range []string{newcomers, vip, quiet, lost} {
+		for _, st := range s.report(id).Steps {
+			if st.Key != "d0" {
+				sent, skipped = sent+st.Counts.Accepted, skipped+st.Counts.Suppressed
+			}
+		}
+	}
+	require.Equal(t, [2]int{6, 3}, [2]int{sent, skipped}, "the four together")
+	var texts struct{ Items []phoneSMS }
+	s.control("GET", "/sms", nil, &texts)
+	require.Len(t, texts.Items, 1)
+	require.Equal(t, "13900000000", texts.Items[0].To)
+	require.Contains(t, texts.Items[0].Text, "【siyu】满300减100,12月3日24点前有效")
+	require.Contains(t, texts.Items[0].Text, "拒收请回复T")
+
 	// 15:00: nobody is messaged twice that day.
 	s.set("2026-12-01 15:00:00")
 	again := s.broadcast(obj{"name": "再来", "condition": important, "message": obj{"text": "再看看", "channels": []string{"mass"}}})
 	require.Equal(t, reasons{"FREQ_CAP": 3}, s.send(again).reasons())
 
-	// 12-02: N1 orders, S1 redeems.
+	// 12-02: N1 orders, S1 redeems, C1 orders 350 and pays 250.
 	s.set("2026-12-02 12:00:00")
+	s.login(churned["C1"])
+	mine := s.coupons(churned["C1"])
+	require.Len(t, mine, 1)
+	require.NoError(t, s.Call(t.Context(), "POST", "/open/v1/coupons/verify", s.admin, obj{"code": mine[0].Code, "order_no": "C1"}, nil))
+	s.pays(key, churned["C1"], "C1", 25_000)
 	s.pays(key, n1, "N1", 9900)
 	s.login(silent["S1"])
 	require.NoError(t, silent["S1"].API(s.ctx(), "POST", "/mall/"+gift+"/redemptions", nil, nil))
@@ -202,6 +243,8 @@ func TestP27Layers(t *testing.T) {
 	r = s.report(quiet)
 	require.Equal(t, 1, r.Reached)
 	require.Equal(t, 1, r.Goal)
+	r = s.report(lost)
+	require.Equal(t, [2]int{1, 1}, [2]int{r.Reached, r.Goal}, "流失 recalled 1 of 1")
 	r = s.report(newcomers)
 	require.Equal(t, [2]int{2, 1}, [2]int{r.Reached, r.Goal})
 	var list struct {
