@@ -41,7 +41,7 @@ func (s *Service) move(ctx context.Context, p *plan, firingID int64) error {
 		if err != nil {
 			return err
 		}
-		m := &mover{s: s, ctx: ctx, tx: tx, row: row, f: &f, d: d, now: s.Clock.Now(), began: clock.Real()}
+		m := &mover{s: s, ctx: ctx, tx: tx, row: row, f: &f, d: d, now: s.Clock.Now()}
 		switch f.Kind {
 		case model.FiringEntry:
 			err = m.enterChunk(fr)
@@ -266,6 +266,7 @@ func (m *mover) stepChunk(fr *firing) error {
 	st := m.d.step(m.f.Step)
 	g := &giver{mover: m, st: st}
 	m.f.Cursor = ids[len(ids)-1]
+	m.began = clock.Real() // what was read is not read again for nothing
 	for i, e := range rows {
 		if i > 0 && clock.Real().Sub(m.began) > chunkTime {
 			m.f.Cursor = rows[i-1].ID
