@@ -13,6 +13,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/radar"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -33,10 +34,22 @@ type messageView struct {
 	Pages    []choice // of the mini-program, as the radar links have them
 	Tracked  []choice // with the link's token
 	Limits   map[string]int
+	Kinds    []string // of customer messages
+	Pictures []choice
 }
 
+// customerKinds are what a customer message can be; "" is the text.
+var customerKinds = []string{"", reply.Image, reply.News, reply.Card, reach.Menu}
+
 func (con *Console) messageView(c *gin.Context, channels ...string) (v messageView, err error) {
-	v = messageView{Channels: channels, OAs: con.senders(model.KindOA), MPs: con.senders(model.KindMP), Limits: reach.FieldLimits()}
+	v = messageView{Channels: channels, OAs: con.senders(model.KindOA), MPs: con.senders(model.KindMP), Limits: reach.FieldLimits(), Kinds: customerKinds}
+	pictures, err := con.app.Media.List(c.Request.Context())
+	if err != nil {
+		return v, err
+	}
+	for _, p := range pictures {
+		v.Pictures = append(v.Pictures, choice{strconv.FormatInt(p.ID, 10), p.Name})
+	}
 	links, err := con.app.Radar.List(c.Request.Context(), 100)
 	for _, l := range links {
 		variable := fmt.Sprintf("{{%s%d}}", radar.Variable, l.ID)
@@ -102,6 +115,14 @@ func writeMessage(v url.Values, at string, m reach.Message) {
 	for name, word := range m.Fallbacks {
 		set("fallback."+name, word)
 	}
+	if r := m.Customer; r != nil {
+		for name, value := range map[string]string{
+			"kind": r.Kind, "image_id": some(r.ImageID), "title": r.Title, "description": r.Description, "url": r.URL, "path": r.Path, "head": r.Head,
+			"choices": strings.Join(r.Choices, "\n"), "tail": r.Tail,
+		} {
+			set("customer."+name, value)
+		}
+	}
 	if s := m.Subscribe; s != nil {
 		set("subscribe.account", s.Account)
 		writeTemplate(v, at+reach.Subscribe, &reach.TemplateContent{TemplateID: s.TemplateID, Page: s.Page, Data: s.Data})
@@ -165,6 +186,11 @@ func (con *Console) readMessage(f *Form, at, path string) (m reach.Message, err 
 	if m.Account = f.Get(at + "account"); m.Account != "" && !con.sends(m.Account, model.KindOA) {
 		return m, errs.Field(at+"account", "wechat.account_unknown", "account", m.Account)
 	}
+	if chosen(reach.Customer) {
+		if m.Customer, err = f.customer(at+reach.Customer, path+"."+reach.Customer); err != nil {
+			return m, err
+		}
+	}
 	templates := map[string]*reach.TemplateContent{}
 	for _, c := range []string{reach.Subscribe, reach.Template, reach.Notice} {
 		if chosen(c) {
@@ -203,6 +229,30 @@ func (con *Console) sends(name, kind string) bool {
 // long is a text of several lines.
 func (f *Form) long(name string) string {
 	return strings.ReplaceAll(f.Get(name), "\r\n", "\n")
+}
+
+// customer reads a customer message; nil for one of text. What does not belong to its kind is left.
+func (f *Form) customer(at, path string) (*reach.CustomerContent, error) {
+	get := func(name string) string {
+		f.from(path+"."+name, at+"."+name)
+		return f.long(at + "." + name)
+	}
+	m := &reach.CustomerContent{Kind: get("kind")}
+	switch m.Kind {
+	case "":
+		return nil, nil
+	case reply.News:
+		m.Title, m.Description, m.URL = get("title"), get("description"), get("url")
+	case reply.Card:
+		m.Title, m.Path = get("title"), get("path")
+	case reach.Menu:
+		m.Head, m.Choices, m.Tail = get("head"), lines(get("choices")), get("tail")
+		return m, nil
+	}
+	f.from(path+".image_id", at+".image_id")
+	var err error
+	m.ImageID, err = f.ID(at + ".image_id")
+	return m, err
 }
 
 // template reads a template with its fields.

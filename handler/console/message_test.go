@@ -26,6 +26,7 @@ func everyChannel(at string) (url.Values, reach.Message) {
 		SMS:       &reach.PhoneContent{Text: "短信", Template: "1001", Params: []string{"一", "{{nickname}}"}},
 		Call:      &reach.PhoneContent{Text: "外呼"},
 		Inbox:     &reach.InboxContent{Title: "标题", Page: "pages/c"},
+		Customer:  &reach.CustomerContent{Kind: reach.Menu, Head: "喜欢哪种?", Choices: []string{"甜", "咸"}, Tail: "谢谢"},
 	}
 	form := url.Values{}
 	for name, value := range map[string]string{
@@ -34,6 +35,7 @@ func everyChannel(at string) (url.Values, reach.Message) {
 		"template.template_id": "T2", "template.url": "https://example.com/a", "template.data.0.name": "thing1", "template.data.0.value": "新品", "template.data.1.name": "amount2", "template.data.1.value": "¥9.90",
 		"notice.template_id": "T3", "notice.page": "pages/b", "notice.data.5.name": "thing1", "notice.data.5.value": "{{nickname}}",
 		"sms.text": "短信", "sms.template": "1001", "sms.params": "一\r\n{{nickname}}", "call.text": "外呼", "inbox.title": "标题", "inbox.page": "pages/c",
+		"customer.kind": "menu", "customer.head": "喜欢哪种?", "customer.choices": "甜\r\n咸", "customer.tail": "谢谢", "customer.title": "of another kind",
 	} {
 		form.Set(at+name, value)
 	}
@@ -83,6 +85,9 @@ func TestMessageForm(t *testing.T) {
 		{"call.text", "{{points}}", "call.text", "替代文字"},
 		{"inbox.title", strings.Repeat("长", 65), "inbox.title", "64"},
 		{"text", strings.Repeat("长", 601), "text", "600"},
+		{"customer.choices", "甜\n甜", "customer.choices", "重复"},
+		{"customer.kind", "news", "customer.url", ""},
+		{"customer.kind", "voice", "customer.kind", ""},
 		{"v1.notice.data.5.value", "{{points}}", "v1.notice.data.5.value", "替代文字"},
 		{"v1.inbox.page", "/x", "v1.inbox.page", "斜杠"},
 		{"v1.share", "100", "v1.share", "99"},
@@ -99,6 +104,22 @@ func TestMessageForm(t *testing.T) {
 	}
 	got, _ = stored()
 	require.Equal(t, want, got, "a refusal changes nothing")
+
+	require.Equal(t, http.StatusSeeOther, b.upload("", png).StatusCode)
+	for kind, want := range map[string]*reach.CustomerContent{
+		"news":  {Kind: "news", ImageID: 1, Title: "新品", Description: "来看", URL: "https://example.com/a"},
+		"card":  {Kind: "card", ImageID: 1, Title: "新品", Path: "pages/a"},
+		"image": {Kind: "image", ImageID: 1},
+		"":      nil,
+	} {
+		for name, value := range map[string]string{"kind": kind, "image_id": "1", "title": "新品", "description": "来看", "url": "https://example.com/a", "path": "pages/a"} {
+			form.Set("customer."+name, value)
+		}
+		res := b.do(http.MethodPost, path, form)
+		require.Equal(t, http.StatusSeeOther, res.StatusCode, res.body)
+		got, _ := stored()
+		require.Equal(t, want, got.Customer, kind)
+	}
 
 	form["channel"] = []string{"sms"}
 	form.Set("sms.text", "")
