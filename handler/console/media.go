@@ -10,11 +10,14 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/media"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/reminder"
 	"github.com/siyu-scrm/siyu/app/reply"
+	"github.com/siyu-scrm/siyu/app/sop"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -25,6 +28,7 @@ type mediaView struct {
 	Form *Form
 
 	users map[string]pictureUser
+	kinds map[string]string // of what else sends pictures
 }
 
 // pictureUser is what sends a picture.
@@ -34,8 +38,9 @@ type pictureUser struct{ Name, URL string }
 func (v mediaView) Users(p media.View) (out []pictureUser) {
 	for _, owner := range p.Uses {
 		u, ok := v.users[owner]
-		if !ok {
-			u.Name = owner
+		if !ok { // a broadcast, a SOP or a reminder
+			kind, id, _ := strings.Cut(owner, ":")
+			u = pictureUser{v.kinds[kind] + " " + id, fmt.Sprintf("%s/%ss/%s", root, kind, id)}
 		}
 		out = append(out, u)
 	}
@@ -70,6 +75,10 @@ func (con *Console) showMedia(c *gin.Context, status int, f *Form) (err error) {
 	}
 	if v.users, err = con.pictureUsers(c); err != nil {
 		return err
+	}
+	v.kinds = map[string]string{}
+	for _, kind := range []string{broadcast.Source, sop.Source, reminder.Source} {
+		v.kinds[kind] = con.t(c, "console.used_kind."+kind)
 	}
 	web.Page(c, status, "console/media", v)
 	return nil

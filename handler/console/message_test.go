@@ -119,6 +119,9 @@ func TestMessageForm(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, res.StatusCode, res.body)
 		got, _ := stored()
 		require.Equal(t, want, got.Customer, kind)
+		if kind == "image" {
+			require.Contains(t, b.page("/console/media"), `<a href="/console/broadcasts/1">群发 1</a>`)
+		}
 	}
 
 	form["channel"] = []string{"sms"}

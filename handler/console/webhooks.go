@@ -70,8 +70,10 @@ func (con *Console) showWebhook(c *gin.Context, status int, id int64, f *Form, s
 	v := webhookView{
 		Frame: con.frame(c, "webhook"), ID: id, Form: f, Secret: secret, State: c.Query("state"),
 		States: []string{model.WebhookPending, model.WebhookFailed, model.WebhookDone},
-		Events: append(con.eventChoices(c), choice{model.EventErased, event.KindName(web.Lang(ctx), model.EventErased)},
-			choice{model.EventBehavior + ".*", con.t(c, "console.all_behaviors")}),
+		Events: append(con.eventChoices(c), choice{model.EventBehavior + ".*", con.t(c, "console.all_behaviors")}),
+	}
+	for _, kind := range []string{model.EventErased, model.EventSend, model.EventAlert} {
+		v.Events = append(v.Events, choice{kind, event.KindName(web.Lang(ctx), kind)})
 	}
 	if id == 0 {
 		web.Page(c, status, "console/webhook", v)

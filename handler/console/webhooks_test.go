@@ -18,7 +18,7 @@ func TestWebhooks(t *testing.T) {
 	b.page("/console/webhooks")
 	b.page("/console/webhooks/new")
 	require.Contains(t, b.refused("/console/webhooks/new", "url", "https://10.0.0.1/", "kinds", "checkin.done"), "非公网地址")
-	form := []string{"_key", "once", "url", shop.URL, "kinds", "checkin.done", "kinds", "behavior.*"}
+	form := []string{"_key", "once", "url", shop.URL, "kinds", "checkin.done", "kinds", "behavior.*", "kinds", "alert.raised"}
 	made := b.post("/console/webhooks/new", form...)
 	require.Equal(t, http.StatusOK, made.StatusCode, made.body)
 	secret := secretOnce.FindStringSubmatch(made.body)[1]
@@ -26,6 +26,7 @@ func TestWebhooks(t *testing.T) {
 	page := b.page("/console/webhooks/1")
 	require.NotContains(t, page, secret)
 	require.Regexp(t, `value="checkin.done" checked`, page)
+	require.Regexp(t, `value="alert.raised" checked`, page)
 	require.NotEqual(t, secret, secretOnce.FindStringSubmatch(b.post("/console/webhooks/1/secret").body)[1])
 
 	require.NoError(t, w.Behave(w.Joined("alice"), "talk", "1", w.Now()))
