@@ -31,11 +31,7 @@ func leafID(raw json.RawMessage) (int64, error) {
 	if err := condition.DecodeArgs(raw, &a); err != nil {
 		return 0, err
 	}
-	id, err := strconv.ParseInt(a.AudienceID, 10, 64)
-	if err != nil || id <= 0 {
-		return 0, errs.Field(argID, "condition.arg_required")
-	}
-	return id, nil
+	return condition.ID(argID, a.AudienceID)
 }
 
 // Leaf is the condition to be in an audience.

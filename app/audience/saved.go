@@ -282,12 +282,7 @@ func (s *Service) Get(ctx context.Context, id int64) (*model.Audience, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.Audience, error) {
-	var a model.Audience
-	err := tx.Omit("members").Take(&a, id).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "audience.not_found", "audience_id", strconv.FormatInt(id, 10))
-	}
-	return &a, wrap("read", err)
+	return db.ByID[model.Audience](tx.Omit("members"), id, "audience.not_found", "audience_id", strconv.FormatInt(id, 10))
 }
 
 // Who says whom the audience holds.

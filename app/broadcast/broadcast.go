@@ -3,7 +3,6 @@ package broadcast
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -238,12 +237,7 @@ func (s *Service) List(ctx context.Context, beforeID int64, limit int) ([]model.
 }
 
 func get(tx *gorm.DB, id int64) (*model.Broadcast, error) {
-	var b model.Broadcast
-	err := tx.Take(&b, id).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "broadcast.not_found")
-	}
-	return &b, wrap("read", err)
+	return db.ByID[model.Broadcast](tx, id, "broadcast.not_found")
 }
 
 // lock reads a broadcast that this transaction decides about: all that concerns one goes one after another.

@@ -105,13 +105,7 @@ func (s *Service) saveTx(tx *gorm.DB, in Input) (model.CommunityGroup, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.CommunityGroup, error) {
-	var g model.CommunityGroup
-	if err := tx.Take(&g, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "community.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("community: read: %w", err)
-	}
-	return &g, nil
+	return db.ByID[model.CommunityGroup](tx, id, "community.not_found")
 }
 
 // View is a group with the figures of today.

@@ -26,11 +26,7 @@ func leafID(raw json.RawMessage) (int64, error) {
 	if err := condition.DecodeArgs(raw, &a); err != nil {
 		return 0, err
 	}
-	id, err := strconv.ParseInt(a.GroupID, 10, 64)
-	if err != nil || id <= 0 {
-		return 0, errs.Field("group_id", "condition.arg_required")
-	}
-	return id, nil
+	return condition.ID("group_id", a.GroupID)
 }
 
 // Leaf is the leaf "group": the member proved to be in the community group.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/siyu-scrm/siyu/app/errs"
@@ -65,6 +66,15 @@ func object(args json.RawMessage) json.RawMessage {
 		return json.RawMessage("{}")
 	}
 	return args
+}
+
+// ID reads the id in an arg of a leaf: a text, as all ids in JSON. One that is none is refused with errs.Field.
+func ID(arg, text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, errs.Field(arg, "condition.arg_required")
+	}
+	return id, nil
 }
 
 // DecodeArgs reads the args of a leaf into a struct strictly. An unknown field or a wrong type is refused with errs.Field.

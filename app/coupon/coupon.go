@@ -6,7 +6,6 @@ package coupon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -65,13 +64,11 @@ func read(row model.Coupon) (*Definition, error) {
 
 // Get reads one coupon by tx; errs.NotFound ("coupon.not_found").
 func Get(tx *gorm.DB, id int64) (*Definition, error) {
-	var row model.Coupon
-	if err := tx.Take(&row, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "coupon.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("coupon: read %d: %w", id, err)
+	row, err := db.ByID[model.Coupon](tx, id, "coupon.not_found")
+	if err != nil {
+		return nil, err
 	}
-	return read(row)
+	return read(*row)
 }
 
 // Get reads one coupon.

@@ -126,13 +126,11 @@ func (s *Service) asks(ctx context.Context, tx *gorm.DB, v *View, memberID int64
 }
 
 func get(tx *gorm.DB, id int64) (*View, error) {
-	var row model.Form
-	if err := tx.Take(&row, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "form.not_found", "form_id", fmt.Sprint(id))
-	} else if err != nil {
-		return nil, fmt.Errorf("form: read: %w", err)
+	row, err := db.ByID[model.Form](tx, id, "form.not_found", "form_id", fmt.Sprint(id))
+	if err != nil {
+		return nil, err
 	}
-	views, err := withQuestions(tx, []model.Form{row})
+	views, err := withQuestions(tx, []model.Form{*row})
 	if err != nil {
 		return nil, err
 	}

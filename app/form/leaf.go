@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -36,8 +35,8 @@ func leafIDs(raw json.RawMessage) (form, option int64, err error) {
 		if arg.text == "" && (arg.name == "option_id" || a.OptionID != "") {
 			continue
 		}
-		if *arg.into, err = strconv.ParseInt(arg.text, 10, 64); err != nil || *arg.into <= 0 {
-			return 0, 0, errs.Field(arg.name, "condition.arg_required")
+		if *arg.into, err = condition.ID(arg.name, arg.text); err != nil {
+			return 0, 0, err
 		}
 	}
 	return form, option, nil

@@ -4,7 +4,6 @@ package gift
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -182,13 +181,7 @@ func (s *Service) Get(ctx context.Context, id int64) (*model.Gift, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.Gift, error) {
-	var g model.Gift
-	if err := tx.Take(&g, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "gift.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("gift: read: %w", err)
-	}
-	return &g, nil
+	return db.ByID[model.Gift](tx, id, "gift.not_found")
 }
 
 // List is gifts, newest first; before is the id of the last one of the page before, 0 = the first page.

@@ -4,7 +4,6 @@ package mall
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -155,13 +154,11 @@ func read(row model.MallItem) (*Item, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*Item, error) {
-	var row model.MallItem
-	if err := tx.Take(&row, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "mall.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("mall: read %d: %w", id, err)
+	row, err := db.ByID[model.MallItem](tx, id, "mall.not_found")
+	if err != nil {
+		return nil, err
 	}
-	return read(row)
+	return read(*row)
 }
 
 // Get reads one item.

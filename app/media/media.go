@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,12 +132,7 @@ func (s *Service) Get(ctx context.Context, id int64) (*model.Media, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.Media, error) {
-	var m model.Media
-	err := tx.Take(&m, id).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "media.not_found")
-	}
-	return &m, err
+	return db.ByID[model.Media](tx, id, "media.not_found")
 }
 
 // Delete takes a picture out of the library; one that something sends is errs.Conflict.

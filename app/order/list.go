@@ -2,12 +2,11 @@ package order
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
 
-	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -51,12 +50,7 @@ func (s *Service) List(ctx context.Context, q Query) ([]model.Order, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.Order, error) {
-	var o model.Order
-	err := tx.Take(&o, id).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "order.not_found")
-	}
-	return &o, err
+	return db.ByID[model.Order](tx, id, "order.not_found")
 }
 
 // Whole is an order with everything that belongs to it.

@@ -136,13 +136,7 @@ func (s *Service) Get(ctx context.Context, id int64) (*model.Recall, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.Recall, error) {
-	var r model.Recall
-	if err := tx.Take(&r, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "recall.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("recall: read: %w", err)
-	}
-	return &r, nil
+	return db.ByID[model.Recall](tx, id, "recall.not_found")
 }
 
 // lock reads a recall that this transaction decides about.

@@ -118,13 +118,7 @@ func (s *Service) Get(ctx context.Context, id int64) (*model.Reminder, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.Reminder, error) {
-	var r model.Reminder
-	if err := tx.Take(&r, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "reminder.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("reminder: read: %w", err)
-	}
-	return &r, nil
+	return db.ByID[model.Reminder](tx, id, "reminder.not_found")
 }
 
 // Message is what the reminder says.

@@ -148,14 +148,11 @@ func (s *Service) Get(ctx context.Context, id int64) (*Rule, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*Rule, error) {
-	var row model.Reply
-	err := tx.Take(&row, id).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "reply.not_found")
-	} else if err != nil {
+	row, err := db.ByID[model.Reply](tx, id, "reply.not_found")
+	if err != nil {
 		return nil, err
 	}
-	return read(row)
+	return read(*row)
 }
 
 // check refuses what could not be sent, naming the limit.

@@ -160,13 +160,7 @@ func (s *Service) Get(ctx context.Context, id int64) (*model.SOP, error) {
 }
 
 func get(tx *gorm.DB, id int64) (*model.SOP, error) {
-	var row model.SOP
-	if err := tx.Take(&row, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "sop.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("sop: read: %w", err)
-	}
-	return &row, nil
+	return db.ByID[model.SOP](tx, id, "sop.not_found")
 }
 
 // lock reads a SOP that this transaction decides about: all that concerns one goes one after another.

@@ -3,7 +3,6 @@ package tag
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -24,11 +23,7 @@ func tagID(raw json.RawMessage) (int64, error) {
 	if err := condition.DecodeArgs(raw, &a); err != nil {
 		return 0, err
 	}
-	id, err := strconv.ParseInt(a.TagID, 10, 64)
-	if err != nil || id <= 0 {
-		return 0, errs.Field("tag_id", "condition.arg_required")
-	}
-	return id, nil
+	return condition.ID("tag_id", a.TagID)
 }
 
 // Leaf is the leaf "tag": the member holds the tag, whatever its cause.

@@ -61,12 +61,7 @@ func (s *Service) List(ctx context.Context) ([]View, error) {
 
 // Get reads one tag.
 func Get(tx *gorm.DB, id int64) (*model.Tag, error) {
-	var t model.Tag
-	err := tx.Take(&t, id).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "tag.not_found", "tag_id", fmt.Sprint(id))
-	}
-	return &t, err
+	return db.ByID[model.Tag](tx, id, "tag.not_found", "tag_id", fmt.Sprint(id))
 }
 
 // Name is "group:tag", as operators write it.

@@ -4,7 +4,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -177,13 +176,7 @@ func checkRule(tx *gorm.DB, t *model.Task) error {
 }
 
 func get(tx *gorm.DB, id int64) (*model.Task, error) {
-	var t model.Task
-	if err := tx.Take(&t, id).Error; errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, errs.New(errs.NotFound, "task.not_found")
-	} else if err != nil {
-		return nil, fmt.Errorf("task: read: %w", err)
-	}
-	return &t, nil
+	return db.ByID[model.Task](tx, id, "task.not_found")
 }
 
 // Get reads one entry; errs.NotFound ("task.not_found").

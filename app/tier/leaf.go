@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,9 +34,9 @@ func (s *Service) read(tx *gorm.DB, raw json.RawMessage) (a leafArgs, ids []int6
 		return a, nil, nil, err
 	}
 	if a.AtLeast != "" {
-		id, err := strconv.ParseInt(a.AtLeast, 10, 64)
-		if err != nil || id <= 0 {
-			return a, nil, nil, errs.Field("at_least", "condition.arg_required")
+		id, err := condition.ID("at_least", a.AtLeast)
+		if err != nil {
+			return a, nil, nil, err
 		}
 		if at := l.place(id); at >= 0 {
 			return a, l.ids(at, len(l.Tiers)), l, nil
@@ -45,9 +44,9 @@ func (s *Service) read(tx *gorm.DB, raw json.RawMessage) (a leafArgs, ids []int6
 		return a, []int64{id}, l, nil
 	}
 	for _, text := range a.In {
-		id, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || id <= 0 {
-			return a, nil, nil, errs.Field("in", "condition.arg_required")
+		id, err := condition.ID("in", text)
+		if err != nil {
+			return a, nil, nil, err
 		}
 		ids = append(ids, id)
 	}

@@ -108,6 +108,10 @@ func (con *Console) heat(c *gin.Context) (h heat, err error) {
 	if err != nil {
 		return h, err
 	}
+	in := map[tag.Cell]int64{}
+	for _, n := range counts {
+		in[n.Cell] = n.Members
+	}
 	bands := map[string][]tag.View{}
 	for _, g := range groups {
 		bands[g.Code] = g.Tags
@@ -126,11 +130,9 @@ func (con *Console) heat(c *gin.Context) (h heat, err error) {
 		for _, f := range h.Columns {
 			cell := heatCell{To: to(r, f)}
 			for _, m := range bands[tag.Money] {
-				for _, n := range counts {
-					if n.Recency == r.Name && n.Frequency == f.Name && n.Money == m.Name {
-						cell.Money = append(cell.Money, heatPart{m.Name, to(r, f, m), n.Members})
-						cell.Members += n.Members
-					}
+				if n := in[tag.Cell{Recency: r.Name, Frequency: f.Name, Money: m.Name}]; n > 0 {
+					cell.Money = append(cell.Money, heatPart{m.Name, to(r, f, m), n})
+					cell.Members += n
 				}
 			}
 			most = max(most, cell.Members)
