@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,7 +78,7 @@ func (v *verifier) account(a *model.Account) {
 func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 	v.lots, v.byEntry, v.moves = map[int64]*derived{}, map[int64][]*derived{}, map[int64][]model.LotMove{}
 	v.tallies, v.pairs, v.sliding, v.holds, v.turned = map[owner]*tally{}, map[string]model.Entry{}, map[owner][]*derived{}, nil, nil
-	err := eachLot(tx, from, to, func(l *model.Lot) {
+	err := v.eachLot(tx, from, to, func(l *model.Lot) {
 		d := &derived{Lot: *l, remaining: l.Amount, until: born(l)}
 		if l.Sliding() {
 			k := owner{l.MemberID, l.Account}
@@ -90,16 +91,10 @@ func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 	if err != nil {
 		return err
 	}
-	var m model.LotMove
-	err = scan(tx.Raw("SELECT m.entry_id, m.lot_id, m.delta FROM lot_moves m JOIN entries e ON e.id = m.entry_id"+
-		" WHERE e.member_id >= ? AND e.member_id < ? ORDER BY m.lot_id", from, to), func() {
-		v.moves[m.EntryID] = append(v.moves[m.EntryID], m)
-		v.totals.Moves++
-	}, &m.EntryID, &m.LotID, &m.Delta)
-	if err != nil {
-		return err
+	for _, made := range v.byEntry {
+		slices.SortFunc(made, func(a, b *derived) int { return cmp.Compare(a.ID, b.ID) })
 	}
-	if err := eachEntry(tx, from, to, v.entry); err != nil {
+	if err := v.entries(tx, from, to); err != nil {
 		return err
 	}
 	for _, l := range v.lots {
@@ -114,7 +109,7 @@ func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 	if err := v.conversions(tx); err != nil {
 		return err
 	}
-	if err := eachBalance(tx, from, to, v.balance); err != nil {
+	if err := v.eachBalance(tx, from, to, v.balance); err != nil {
 		return err
 	}
 	members := map[int64]bool{}
@@ -125,6 +120,35 @@ func (v *verifier) window(tx *gorm.DB, from, to int64) error {
 		}
 	}
 	v.totals.Members += int64(len(members))
+	return nil
+}
+
+// entries checks the lines of the members from ≤ id < to, with their moves. Earnings have none: strays looks for those.
+func (v *verifier) entries(tx *gorm.DB, from, to int64) error {
+	var lines []model.Entry
+	var moving []int64
+	err := v.eachEntry(tx, from, to, func(e *model.Entry) {
+		lines = append(lines, *e)
+		if e.Kind != model.EntryEarn {
+			moving = append(moving, e.ID)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for ids := range slices.Chunk(moving, batch) {
+		var moves []model.LotMove
+		if err := tx.Where("entry_id IN ?", ids).Order("entry_id, lot_id").Find(&moves).Error; err != nil {
+			return fmt.Errorf("ledger: verify moves: %w", err)
+		}
+		for _, m := range moves {
+			v.moves[m.EntryID] = append(v.moves[m.EntryID], m)
+		}
+		v.totals.Moves += int64(len(moves))
+	}
+	for i := range lines {
+		v.entry(&lines[i])
+	}
 	return nil
 }
 
@@ -247,11 +271,11 @@ func (v *verifier) lot(l *derived) {
 		same(v, at, "entry_id", "an entry of the same member and account", fmt.Sprint(l.EntryID))
 	}
 	same(v, at, "remaining", l.remaining, l.Remaining)
-	same(v, at, "expires_at", shown(l.until), shown(l.ExpiresAt))
+	v.sameTime(at, "expires_at", l.until, l.ExpiresAt)
 	if l.Sliding() {
 		same(v, Mismatch{Table: "accounts", Account: l.Account}, "slides", true, v.slides[l.Account])
 	} else {
-		same(v, at, "born_until", "none", shown(l.BornUntil))
+		v.sameTime(at, "born_until", nil, l.BornUntil)
 	}
 	same(v, at, "open", l.Remaining > 0, l.Open)
 	same(v, at, "active", l.active, l.Active)
@@ -282,7 +306,7 @@ func (v *verifier) balance(b *model.Balance) {
 	same(v, at, "pending", t.Pending, b.Pending)
 	same(v, at, "held", t.Held, b.Held)
 	same(v, at, "lifetime", t.Lifetime, b.Lifetime)
-	same(v, at, "next_due_at", shown(t.NextDueAt), shown(b.NextDueAt))
+	v.sameTime(at, "next_due_at", t.NextDueAt, b.NextDueAt)
 	debt := max(0, -b.Available)
 	same(v, at, "available", t.active-debt, b.Available)
 	same(v, at, "pending", t.pending, b.Pending)
@@ -293,6 +317,13 @@ func (v *verifier) balance(b *model.Balance) {
 	a.InLots += t.active
 	a.Debt += debt
 	v.totals.Accounts[b.Account] = a
+}
+
+// sameTime is same for a time that may be missing.
+func (v *verifier) sameTime(at Mismatch, column string, want, got *time.Time) {
+	if compareExpiry(want, got) != 0 {
+		same(v, at, column, shown(want), shown(got))
+	}
 }
 
 func shown(t *time.Time) string {

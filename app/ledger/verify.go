@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,15 +9,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// window is how many members Verify holds in memory at once.
-const window = 64
+// window is about how many entries Verify holds in memory at once, of whole members.
+const window = 4096
 
 // Mismatch is one thing in the tables that does not follow from the entries.
 type Mismatch struct {
@@ -97,14 +95,12 @@ func (v *verifier) all(ctx context.Context) error {
 		defer mu.Unlock()
 		report(m)
 	}
-	next := func() (int64, bool, error) {
+	next := func() (first, to int64, err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		first, found, err := firstMember(v.book.db.Reader(ctx), from)
-		if found {
-			from = first + window
-		}
-		return first, found, err
+		first = from
+		from, err = nextWindow(v.book.db.Reader(ctx), first)
+		return first, from, err
 	}
 	workers := 1 + min(4, runtime.GOMAXPROCS(0))
 	seen, failed := make([]*verifier, workers), make([]error, workers)
@@ -127,13 +123,13 @@ func (v *verifier) all(ctx context.Context) error {
 }
 
 // work checks windows until there are no more.
-func (v *verifier) work(ctx context.Context, next func() (int64, bool, error)) error {
+func (v *verifier) work(ctx context.Context, next func() (from, to int64, err error)) error {
 	for {
-		from, found, err := next()
-		if err != nil || !found {
+		from, to, err := next()
+		if err != nil || from == maxMember {
 			return err
 		}
-		if err := v.book.db.Snapshot(ctx, func(tx *gorm.DB) error { return v.window(tx, from, from+window) }); err != nil {
+		if err := v.book.db.Snapshot(ctx, func(tx *gorm.DB) error { return v.window(tx, from, to) }); err != nil {
 			return err
 		}
 	}
@@ -151,25 +147,26 @@ func (t *Totals) add(u Totals) {
 	}
 }
 
-// minMember is below every member id, also of a row that was damaged.
-const minMember = -1 << 62
+// minMember and maxMember are below and above every member id, also of a row that was damaged.
+const minMember, maxMember = -1 << 62, 1 << 62
 
-// firstMember is the first member from id on who has anything in the ledger.
-func firstMember(r *gorm.DB, id int64) (int64, bool, error) {
-	var first sql.NullInt64
-	err := r.Raw(`SELECT MIN(m) FROM (SELECT MIN(member_id) AS m FROM entries WHERE member_id >= ?
- UNION ALL SELECT MIN(member_id) FROM lots WHERE member_id >= ?
- UNION ALL SELECT MIN(member_id) FROM balances WHERE member_id >= ?) t`, id, id, id).Row().Scan(&first)
+// nextWindow is the member at whom the window ends that begins at from; maxMember after the last.
+func nextWindow(r *gorm.DB, from int64) (int64, error) {
+	var to []int64
+	err := r.Model(&model.Entry{}).Where("member_id >= ?", from).Order("member_id").Offset(window).Limit(1).Pluck("member_id", &to).Error
 	if err != nil {
-		return 0, false, fmt.Errorf("ledger: verify: %w", err)
+		return 0, fmt.Errorf("ledger: verify: %w", err)
 	}
-	return first.Int64, first.Valid, nil
+	if len(to) == 0 {
+		return maxMember, nil
+	}
+	return max(to[0], from+1), nil
 }
 
-// strays finds what no window shows: moves without an entry, reversals of nothing, and keys that occur twice.
+// strays finds what no window shows: moves without an entry that moves, and what names an entry that is not there.
 func (v *verifier) strays(r *gorm.DB) error {
-	err := each(r.Raw("SELECT m.* FROM lot_moves m LEFT JOIN entries e ON e.id = m.entry_id WHERE e.id IS NULL"), func(m *model.LotMove) {
-		v.differ(Mismatch{Table: "lot_moves", Column: "entry_id", ID: m.LotID}, "an entry", fmt.Sprint(m.EntryID))
+	err := each(r.Raw("SELECT m.* FROM lot_moves m LEFT JOIN entries e ON e.id = m.entry_id AND e.kind <> ? WHERE e.id IS NULL", model.EntryEarn), func(m *model.LotMove) {
+		v.differ(Mismatch{Table: "lot_moves", Column: "entry_id", ID: m.LotID}, "an entry that takes from lots", fmt.Sprint(m.EntryID))
 	})
 	if err != nil {
 		return err
@@ -196,12 +193,7 @@ func (v *verifier) strays(r *gorm.DB) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(v.overdrawn(r), v.requests(r)); err != nil {
-		return err
-	}
-	return each(r.Raw("SELECT `key` FROM entries GROUP BY `key` HAVING COUNT(*) > 1"), func(e *model.Entry) {
-		v.differ(Mismatch{Table: "entries", Column: "key"}, "unique", e.Key)
-	})
+	return errors.Join(v.overdrawn(r), v.requests(r))
 }
 
 // overdrawn finds earnings of which more was asked back than they granted, and spendings that came back otherwise than whole.
@@ -216,99 +208,6 @@ func (v *verifier) overdrawn(r *gorm.DB) error {
 		v.differ(Mismatch{Table: "entries", Column: "reverses_id", ID: o.ID, MemberID: o.MemberID, Account: o.Account},
 			fmt.Sprintf("at most %d back", o.Delta), fmt.Sprint(o.Back))
 	})
-}
-
-// scan runs do after each row of the query was read into into: for tables that are read as a whole, gorm's reflection is most of the work.
-func scan(q *gorm.DB, do func(), into ...any) error {
-	rows, err := q.Rows()
-	if err != nil {
-		return fmt.Errorf("ledger: verify: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
-			return fmt.Errorf("ledger: verify: %w", err)
-		}
-		do()
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("ledger: verify: %w", err)
-	}
-	return nil
-}
-
-// eachLot runs do on the lots of the members, by id.
-func eachLot(tx *gorm.DB, from, to int64, do func(*model.Lot)) error {
-	var l model.Lot
-	var activates, expires, born, earned moment
-	return scan(tx.Raw("SELECT id, member_id, account, open, entry_id, origin_id, amount, remaining, active, slide_days, slide_months, "+
-		moments(tx, "activates_at", "expires_at", "born_until", "earned_at")+
-		" FROM lots WHERE member_id >= ? AND member_id < ? ORDER BY id", from, to), func() {
-		l.ActivatesAt, l.ExpiresAt, l.BornUntil, l.EarnedAt = activates.at(), expires.at(), born.at(), earned.Time
-		do(&l)
-	}, &l.ID, &l.MemberID, &l.Account, &l.Open, &l.EntryID, &l.OriginID, &l.Amount, &l.Remaining, &l.Active, &l.SlideDays, &l.SlideMonths,
-		&activates, &expires, &born, &earned)
-}
-
-// eachEntry runs do on the entries of the members, as each account got them.
-func eachEntry(tx *gorm.DB, from, to int64, do func(*model.Entry)) error {
-	var e model.Entry
-	var occurred, recorded moment
-	return scan(tx.Raw("SELECT id, member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, note, memo, actor, rule_id, rule_version, bonus,"+
-		" event_id, origin_id, reverses_id, shortfall, `key`, hash, seal, "+moments(tx, "occurred_at", "recorded_at")+
-		" FROM entries WHERE member_id >= ? AND member_id < ? ORDER BY member_id, account, seq", from, to), func() {
-		e.OccurredAt, e.RecordedAt = occurred.Time, recorded.Time
-		do(&e)
-	}, &e.ID, &e.MemberID, &e.Account, &e.Seq, &e.Bucket, &e.Delta, &e.Balance, &e.Lifetime, &e.Kind, &e.Reason, &e.Note, &e.Memo, &e.Actor, &e.RuleID,
-		&e.RuleVersion, &e.Bonus, &e.EventID, &e.OriginID, &e.ReversesID, &e.Shortfall, &e.Key, &e.Hash, &e.Seal, &occurred, &recorded)
-}
-
-// eachBalance runs do on the balances of the members.
-func eachBalance(tx *gorm.DB, from, to int64, do func(*model.Balance)) error {
-	var b model.Balance
-	var due moment
-	return scan(tx.Raw("SELECT member_id, account, seq, available, pending, held, lifetime, "+moments(tx, "next_due_at")+
-		" FROM balances WHERE member_id >= ? AND member_id < ?", from, to), func() {
-		b.NextDueAt = due.at()
-		do(&b)
-	}, &b.MemberID, &b.Account, &b.Seq, &b.Available, &b.Pending, &b.Held, &b.Lifetime, &due)
-}
-
-// moment is a time as scan reads it; zero for none. SQLite's driver tries formats on every text of a date column, which costs as much as
-// all else of a row: it is asked for the bytes.
-type moment struct{ time.Time }
-
-// moments are the columns as a moment scans them.
-func moments(tx *gorm.DB, columns ...string) string {
-	list := strings.Join(columns, ", ")
-	if tx.Name() == "sqlite" {
-		return "CAST(" + strings.ReplaceAll(list, ", ", " AS BLOB), CAST(") + " AS BLOB)"
-	}
-	return list
-}
-
-// Scan implements sql.Scanner.
-func (i *moment) Scan(v any) (err error) {
-	switch v := v.(type) {
-	case nil:
-		i.Time = time.Time{}
-	case time.Time:
-		i.Time = v.UTC()
-	case []byte:
-		i.Time, err = time.Parse("2006-01-02 15:04:05.999999999-07:00", string(v))
-		i.Time = i.UTC()
-	default:
-		err = fmt.Errorf("expected a moment, got %v", v)
-	}
-	return err
-}
-
-func (i *moment) at() *time.Time {
-	if i.IsZero() {
-		return nil
-	}
-	t := i.Time
-	return &t
 }
 
 // each runs do on every row of the query, one at a time.

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
+	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -66,7 +67,7 @@ func (w *world) requested(id int64) {
 	w.manualLimit(50)
 	until := start.AddDate(2, 0, 0)
 	for _, state := range []string{model.GrantApproved, model.GrantRejected, model.GrantWaiting} {
-		g, err := w.book.Grant(w.ctx(), ledger.Manual{MemberID: id, Account: model.AccountPoints, Amount: 60, Memo: "sorry", Actor: "alice", ExpiresAt: &until})
+		g, err := w.book.Grant(w.ctx(), ledger.Manual{MemberID: id, Account: model.AccountPoints, Amount: 60, Memo: "对不起|sorry", Actor: "alice", ExpiresAt: &until})
 		require.NoError(w.t, err)
 		if state != model.GrantWaiting {
 			_, err := w.book.Decide(w.ctx(), g.Request.ID, state == model.GrantApproved, "bob")
@@ -141,6 +142,7 @@ func TestVerify(t *testing.T) {
 		w := storied(t)
 		for _, row := range []any{
 			&model.LotMove{EntryID: 9999, LotID: 1, Delta: 1},
+			&model.LotMove{EntryID: 1, LotID: 1}, // an earning takes from no lot
 			&model.LotMove{EntryID: 5, LotID: 9999, Delta: 1},
 			&model.Lot{ID: 9999, MemberID: 9999, Account: model.AccountPoints, EntryID: 9999, EarnedAt: start, Active: true},
 			&model.Hold{ID: 9999, MemberID: 9999, Account: model.AccountPoints, State: model.HoldReleased, Until: start, EntryID: 9999, Key: "zz"},
@@ -152,6 +154,29 @@ func TestVerify(t *testing.T) {
 			w.tx(func(_ context.Context, tx *gorm.DB) error { return tx.Delete(row).Error })
 		}
 		w.clean()
+	})
+	t.Run("FindsARowThatCannotBeRead", func(t *testing.T) {
+		t.Parallel()
+		w := storied(t)
+		for _, c := range []string{"delta", "recorded_at"} {
+			var old string
+			require.NoError(t, w.db.Reader(t.Context()).Raw("SELECT CONCAT("+c+") FROM entries WHERE id = 1").Row().Scan(&old))
+			for _, bad := range []string{"zz", "1|2", ""} {
+				err := w.db.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+					return tx.Exec("UPDATE entries SET "+c+" = ? WHERE id = 1", bad).Error
+				})
+				if w.db.Dialect() == db.MySQL { // a column there takes only what it is for
+					require.Error(t, err)
+					continue
+				}
+				require.NoError(t, err)
+				require.Positive(t, w.mismatches(), "%s = %q", c, bad)
+			}
+			w.tx(func(_ context.Context, tx *gorm.DB) error {
+				return tx.Exec("UPDATE entries SET "+c+" = ? WHERE id = 1", old).Error
+			})
+			w.clean()
+		}
 	})
 	t.Run("SeesEveryMemberOnce", func(t *testing.T) {
 		t.Parallel()

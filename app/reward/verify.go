@@ -103,10 +103,22 @@ func (v *verifier) verify(members []int64) error {
 	return nil
 }
 
-// granted counts the entries of rules of the members. They are most of the ledger: gorm's reflection would be most of the work.
+// granted counts the entries of the members by rules that something bounds. They are most of the ledger: gorm's reflection would be most of the work.
 func (v *verifier) granted(root map[int64]int64, members []int64) error {
+	var bounded []int64
+	for rule, versions := range v.defs {
+		for _, d := range versions {
+			if len(v.caps(rule, d)) > 0 {
+				bounded = append(bounded, rule)
+				break
+			}
+		}
+	}
+	if len(bounded) == 0 {
+		return nil
+	}
 	rows, err := v.tx.Model(&model.Entry{}).Select("member_id", "account", "delta", "rule_id", "rule_version", "event_id", "occurred_at", "key").
-		Where("member_id IN ? AND kind = ? AND rule_id <> 0", members, model.EntryEarn).Rows()
+		Where("member_id IN ? AND kind = ? AND rule_id IN ?", members, model.EntryEarn, bounded).Rows()
 	if err != nil {
 		return err
 	}
