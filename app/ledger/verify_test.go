@@ -159,8 +159,8 @@ func TestVerify(t *testing.T) {
 		t.Parallel()
 		w := storied(t)
 		for _, c := range []string{"delta", "recorded_at"} {
-			var old string
-			require.NoError(t, w.db.Reader(t.Context()).Raw("SELECT CONCAT("+c+") FROM entries WHERE id = 1").Row().Scan(&old))
+			var old model.Entry
+			require.NoError(t, w.db.Reader(t.Context()).Take(&old, 1).Error)
 			for _, bad := range []string{"zz", "1|2", ""} {
 				err := w.db.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
 					return tx.Exec("UPDATE entries SET "+c+" = ? WHERE id = 1", bad).Error
@@ -172,9 +172,7 @@ func TestVerify(t *testing.T) {
 				require.NoError(t, err)
 				require.Positive(t, w.mismatches(), "%s = %q", c, bad)
 			}
-			w.tx(func(_ context.Context, tx *gorm.DB) error {
-				return tx.Exec("UPDATE entries SET "+c+" = ? WHERE id = 1", old).Error
-			})
+			w.tx(func(_ context.Context, tx *gorm.DB) error { return tx.Model(&old).Select(c).UpdateColumns(&old).Error })
 			w.clean()
 		}
 	})
