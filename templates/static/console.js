@@ -12,6 +12,15 @@
   const typed = document.querySelector("form[data-look]");
   if (typed) look(typed);
 
+  // What is wider than its place is scrolled with the keys.
+  const sized = new ResizeObserver((boxes) => {
+    for (const { target } of boxes) {
+      if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  for (const box of document.querySelectorAll(".scroll, pre")) sized.observe(box);
+
   // While the operator types, what stands in the form is counted; only the answer to the newest question is shown.
   function look(form) {
     let wait, asked = 0;
