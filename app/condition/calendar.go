@@ -30,10 +30,12 @@ type calendarArgs struct {
 	Short     string      `json:"short"`      // of a day that a shorter month has not: skip (default), or last
 	Dates     []model.Day `json:"dates"`
 	From      string      `json:"from"` // time of day, [from, to); from after to goes over midnight
-	To        string      `json:"to"`
+	To        string      `json:"to"`   // up to 24:00
 }
 
 var timeOfDay = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
+
+const endOfDay = "24:00"
 
 func readCalendar(raw json.RawMessage) (a calendarArgs, err error) {
 	if err := DecodeArgs(raw, &a); err != nil {
@@ -51,7 +53,7 @@ func readCalendar(raw json.RawMessage) (a calendarArgs, err error) {
 		return a, errs.Field("short", "condition.calendar")
 	case len(a.Dates) > 400 || slices.Contains(a.Dates, ""):
 		return a, errs.Field("dates", "condition.calendar")
-	case (a.From == "") != (a.To == "") || a.From != "" && (!timeOfDay.MatchString(a.From) || !timeOfDay.MatchString(a.To) || a.From == a.To):
+	case (a.From == "") != (a.To == "") || a.From != "" && (!timeOfDay.MatchString(a.From) || a.To != endOfDay && !timeOfDay.MatchString(a.To) || a.From == a.To):
 		return a, errs.Field("from", "condition.calendar")
 	case len(a.Weekdays)+len(a.MonthDays)+len(a.Dates) == 0 && a.From == "":
 		return a, errs.Field("weekdays", "condition.arg_required")

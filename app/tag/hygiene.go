@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
-	"gorm.io/gorm"
-
-	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -73,44 +69,3 @@ func (s *Service) Hygiene(ctx context.Context) (*Hygiene, error) {
 	}
 	return out, nil
 }
-
-// maxHits bounds how many events of a day are looked at.
-const maxHits = 20_000
-
-// Hits is how many members did something since the instant that a rule on single events would have tagged them for: what an operator reads
-// before he saves it. Of more events than are looked at, partly is true.
-func (s *Service) Hits(ctx context.Context, tree condition.Tree, since time.Time) (n int64, partly bool, err error) {
-	tx := s.db.Reader(ctx)
-	q := tx.Where("occurred_at >= ?", since)
-	if kinds := s.conditions.Triggers(tree); len(kinds) > 0 && kinds[0] != condition.AnyEvent {
-		q = q.Where("kind IN ?", kinds)
-	}
-	var events []model.Event
-	hit, seen := map[int64]bool{}, 0
-	err = q.FindInBatches(&events, 500, func(*gorm.DB, int) error {
-		for i := range events {
-			ev := &events[i]
-			if seen++; hit[ev.MemberID] {
-				continue
-			}
-			v, _, err := s.conditions.Eval(ctx, tx, &condition.Subject{MemberID: ev.MemberID, At: s.clock.Now(), Event: ev}, tree)
-			if err != nil {
-				return err
-			}
-			if v.Holds {
-				hit[ev.MemberID] = true
-			}
-		}
-		if seen >= maxHits {
-			partly = true
-			return errEnough
-		}
-		return nil
-	}).Error
-	if err != nil && !partly {
-		return 0, false, fmt.Errorf("tag: hits: %w", err)
-	}
-	return int64(len(hit)), partly, nil
-}
-
-var errEnough = fmt.Errorf("tag: enough events")

@@ -286,6 +286,11 @@ type Cell struct {
 	Money     string `json:"money"`
 }
 
+// Names are those that it has, to be shown; "" for none.
+func (c Cell) Names() string {
+	return strings.Join(slices.DeleteFunc([]string{c.Recency, c.Frequency, c.Money}, func(s string) bool { return s == "" }), " · ")
+}
+
 // Count is how many members are in a cell.
 type Count struct {
 	Cell

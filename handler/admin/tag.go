@@ -241,16 +241,8 @@ func (h *handler) previewAutoTag(ctx context.Context, in *conditionIn) (*web.Out
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Conditions.Check(ctx, h.DB.Reader(ctx), t); err != nil {
-		return nil, err
-	}
-	out := Hits{OnEvent: h.Conditions.EventScoped(t)}
-	if out.OnEvent {
-		out.Members, out.Partly, err = h.Tags.Hits(ctx, t, h.Zone.Start(h.Zone.DayOf(h.Clock.Now())))
-	} else {
-		out.Members, err = h.Audience.Count(ctx, t)
-	}
-	return &web.Out[Hits]{Body: out}, err
+	found, err := h.Audience.Hits(ctx, t)
+	return &web.Out[Hits]{Body: Hits(found)}, err
 }
 
 // Crowded is a member with many tags.

@@ -57,7 +57,7 @@ var elsewhere = []string{
 	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/runs/:id/retry", "POST /console/runs/:id/results/audience", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
 	"POST /console/webhook-deliveries/:id/replay", "POST /console/webhooks/:id/replay",
 	"POST /console/works/:id/cancel", "POST /console/works/:id/retry",
-	"POST /console/audiences/:id/look", "POST /console/sops/:id/shift", // they change nothing
+	"POST /console/audiences/:id/look", "POST /console/autotags/:id/look", "POST /console/sops/:id/shift", // they change nothing
 	"POST /console/menu/:id/delete", "POST /console/password", "POST /console/members/:id/tags",
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -58,7 +59,8 @@ type autoTagView struct {
 	Form   *Form
 	Tags   []tagGroup
 	Events []choice
-	Leaves []string
+	Facts  factsView
+	Look   *audience.Hits // nil: nobody asked, or it was refused
 }
 
 // choice is an option of a select.
@@ -69,7 +71,7 @@ func (con *Console) autoTag(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	values := url.Values{"enabled": {"on"}, "tag": {c.Query("tag")}}
+	values := url.Values{"enabled": {"on"}, "tag": {c.Query("tag")}, "facts": {anyGroup}}
 	if id != 0 {
 		row, err := con.findAutoTag(c, id)
 		if err != nil {
@@ -79,9 +81,9 @@ func (con *Console) autoTag(c *gin.Context) error {
 		if row.Enabled {
 			values.Set("enabled", "on")
 		}
-		writeFact(values, row.Condition)
+		con.writeFact(values, row.Condition)
 	} else {
-		writeFact(values, nil)
+		con.writeFact(values, nil)
 	}
 	return con.showAutoTag(c, http.StatusOK, id, newForm(values))
 }
@@ -99,13 +101,53 @@ func (con *Console) findAutoTag(c *gin.Context, id int64) (*tag.SavedRule, error
 	return nil, errs.New(errs.NotFound, "tag.rule_not_found")
 }
 
+// showAutoTag is the page with the form as it was typed, and how many it would tag: but for a new rule of which nothing was typed yet.
 func (con *Console) showAutoTag(c *gin.Context, status int, id int64, f *Form) (err error) {
-	v := autoTagView{Frame: con.frame(c, "autotag"), ID: id, Form: f, Events: con.eventChoices(c), Leaves: con.app.Conditions.Names()}
+	v := autoTagView{Frame: con.frame(c, "autotag"), ID: id, Form: f, Events: con.eventChoices(c)}
+	v.Here = root + "/autotags/new"
+	if id != 0 {
+		v.Here = fmt.Sprintf("%s/autotags/%d", root, id)
+	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
 		return err
 	}
+	if v.Facts, err = con.factsOf(c, f); err != nil {
+		return err
+	}
+	if f.Error == "" && (id != 0 || c.Request.Method == http.MethodPost) {
+		if v.Look, err = con.hits(c, f); err != nil {
+			return err
+		}
+	}
 	web.Page(c, status, "console/autotag", v)
 	return nil
+}
+
+// hits counts whom the rule in the form would tag; what is wrong with it stands in the form then.
+func (con *Console) hits(c *gin.Context, f *Form) (*audience.Hits, error) {
+	t, err := con.readFact(f)
+	var n audience.Hits
+	if err == nil {
+		n, err = con.app.Audience.Hits(c.Request.Context(), t)
+	}
+	if e := asRefusal(err); e != nil {
+		f.refuse(c, e)
+		return nil, nil
+	}
+	return &n, err
+}
+
+// lookAutoTag is the page with what is typed, counted and not saved.
+func (con *Console) lookAutoTag(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	id, err := idOf(c, true)
+	if err != nil {
+		return err
+	}
+	return con.showAutoTag(c, http.StatusOK, id, f)
 }
 
 func (con *Console) saveAutoTag(c *gin.Context) error {
@@ -124,12 +166,12 @@ func (con *Console) saveAutoTag(c *gin.Context) error {
 			if err != nil {
 				return "", err
 			}
-			cond, err := readFact(f)
+			t, err := con.readFact(f)
 			if err != nil {
 				return "", err
 			}
 			_, err = con.app.Tags.SaveRule(c.Request.Context(), tag.Rule{
-				ID: id, TagID: tagID, Name: f.Get("name"), Enabled: f.On("enabled"), Condition: cond,
+				ID: id, TagID: tagID, Name: f.Get("name"), Enabled: f.On("enabled"), Condition: model.ToJSON(t),
 			}, web.Lang(c.Request.Context()))
 			return done(root+"/autotags", "saved"), err
 		},

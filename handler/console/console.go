@@ -95,6 +95,7 @@ func (con *Console) routes() []route {
 		{get, "/autotags", operator.ProgrammeRead, con.autoTags},
 		{get, "/autotags/:id", operator.ProgrammeRead, con.autoTag},
 		{post, "/autotags/:id", operator.ProgrammeWrite, con.saveAutoTag},
+		{post, "/autotags/:id/look", operator.ProgrammeRead, con.lookAutoTag},
 		{get, "/events/:id/why", operator.MembersRead, con.why},
 		{get, "/try", operator.MembersRead, con.try},
 		{get, "/rules", operator.ProgrammeRead, con.rules},

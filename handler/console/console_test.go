@@ -471,7 +471,44 @@ func TestAutoTags(t *testing.T) {
 	b.done("/console/autotags/1", "name", "常来", "tag", id, "enabled", "on", "shape", "count", "event", "checkin.done", "count", "2", "days", "30")
 	edit := b.page("/console/autotags/1")
 	require.Regexp(t, `value="count" checked`, edit)
-	require.Contains(t, b.refused("/console/autotags/1", "name", "常来", "tag", id, "shape", "json", "condition", "{"), "不是正确的条件 JSON")
+	require.Contains(t, b.refused("/console/autotags/1", "name", "常来", "tag", id, "shape", "form", "fact.0.leaf", "json", "fact.0.json", "{"), "不是正确的条件 JSON")
+	b.done("/console/autotags/1", "name", "常来", "tag", id, "shape", "form", "facts", "any",
+		"fact.0.leaf", "member.joined", "fact.0.member.joined.value", "true", "fact.0.group", "1",
+		"fact.1.leaf", "member.follower", "fact.1.member.follower.value", "true", "fact.1.group", "1")
+	require.Regexp(t, `value="form" checked`, b.page("/console/autotags/1"), "what the short forms cannot say stands in the rows")
+}
+
+// Before a rule is saved the form says how many it would tag: of single events those of today, else the members now. Nothing is lost or
+// written by it.
+func TestAutoTagHits(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	look := func(to string, pairs ...string) string {
+		res := b.post(to+"/look", pairs...)
+		require.Equal(t, http.StatusOK, res.StatusCode, res.body)
+		return res.body
+	}
+	words := []string{"name", "聊到敏感", "tag", "1", "shape", "words", "words", "敏感肌"}
+	require.NotContains(t, b.page("/console/autotags/new"), "data-look-count", "nothing was typed yet")
+	for _, say := range []string{"我是敏感肌", "还是敏感肌"} {
+		for _, name := range []string{"阿青", "小白"} {
+			p, _ := w.Member(name)
+			w.Act(p, "follow", map[string]any{"account": "oa"})
+			w.Act(p, "text", map[string]any{"account": "oa", "content": say})
+		}
+	}
+	n := w.Count(&model.AutoTag{})
+	body := look("/console/autotags/new", words...)
+	require.Contains(t, body, `<b data-look-count>4</b><span>今天到现在</span>`, "each person once")
+	require.Contains(t, body, `value="聊到敏感"`)
+	require.Contains(t, body, "敏感肌</textarea>")
+	require.Contains(t, look("/console/autotags/new", "shape", "form", "facts", "any", "fact.0.leaf", "member.follower", "fact.0.member.follower.value", "true"), `<b data-look-count>4</b><span>位会员,现在</span>`)
+	require.Contains(t, look("/console/autotags/new", "shape", "words"), "此项必填")
+	require.Contains(t, look("/console/autotags/new", "shape", "count", "event", "checkin.done", "count", "0", "days", "9999"), `class="notice warn"`)
+	require.Equal(t, n, w.Count(&model.AutoTag{}))
+	b.done("/console/autotags/new", words...)
+	w.Advance(24 * time.Hour)
+	require.Contains(t, b.page(fmt.Sprintf("/console/autotags/%d", n+1)), `<b data-look-count>0</b><span>今天到现在</span>`, "a new day")
 }
 
 func TestQuizzes(t *testing.T) {

@@ -38,24 +38,20 @@ type countArgs struct {
 	Window string `json:"window,omitempty"`
 }
 
-// writeFact fills the controls of an auto-tag rule's condition.
-func writeFact(v url.Values, raw []byte) {
+// writeFact fills the controls of an auto-tag rule's condition: one of the two short forms where it is such, else the rows of facts.
+func (con *Console) writeFact(v url.Values, raw []byte) {
 	v.Set("shape", shapeWords)
 	v.Set("days", "30")
 	v.Set("count", "15")
 	v.Set("event", model.EventCheckin)
-	if len(raw) == 0 {
+	var t condition.Tree
+	if len(raw) == 0 || json.Unmarshal(raw, &t) != nil {
 		return
 	}
-	var t condition.Tree
 	var words wordArgs
 	var count countArgs
-	v.Set("shape", shapeJSON)
-	v.Set("condition", pretty(raw))
-	switch err := json.Unmarshal(raw, &t); {
-	case err != nil:
+	switch {
 	case t.Leaf == "event.text" && exactly(t.Args, &words):
-		v.Set("shape", shapeWords)
 		v.Set("words", strings.Join(words.ContainsAny, "\n"))
 		v.Set("excludes", strings.Join(words.Excludes, "\n"))
 	case t.Leaf == "did" && exactly(t.Args, &count) && count.Op == string(condition.Gte) && daysOf(count.Window) != "":
@@ -63,7 +59,10 @@ func writeFact(v url.Values, raw []byte) {
 		v.Set("event", count.Event)
 		v.Set("count", strconv.FormatInt(count.Count, 10))
 		v.Set("days", daysOf(count.Window))
+	default:
+		v.Set("shape", shapeForm)
 	}
+	con.writeFacts(v, "", t)
 }
 
 // exactly decodes what it fully understands.
@@ -83,33 +82,38 @@ func daysOf(window string) string {
 }
 
 // readFact makes the condition of an auto-tag rule from its controls.
-func readFact(f *Form) ([]byte, error) {
+func (con *Console) readFact(f *Form) (condition.Tree, error) {
 	switch f.Get("shape") {
 	case shapeWords:
 		words := lines(f.Get("words"))
 		if len(words) == 0 {
-			return nil, errs.Field("words", "console.required")
+			return condition.Tree{}, errs.Field("words", "console.required")
 		}
+		f.from("condition", "words")
 		return leaf("event.text", wordArgs{words, lines(f.Get("excludes"))}), nil
 	case shapeCount:
 		count, err := f.Number("count")
 		if err != nil {
-			return nil, err
+			return condition.Tree{}, err
 		}
 		days, err := f.Number("days")
 		if err != nil {
-			return nil, err
+			return condition.Tree{}, err
 		}
+		for _, name := range []string{"event", "count"} {
+			f.from("condition."+name, name)
+		}
+		f.from("condition.window", "days")
 		return leaf("did", countArgs{f.Get("event"), string(condition.Gte), count, strconv.FormatInt(days, 10) + "d"}), nil
-	case shapeJSON:
-		return []byte(f.Get("condition")), nil
+	case shapeForm:
+		return con.readFacts(f, "", "condition")
 	}
-	return nil, errs.Field("shape", "console.required")
+	return condition.Tree{}, errs.Field("shape", "console.required")
 }
 
-// leaf is the JSON of one leaf with its args.
-func leaf(name string, args any) []byte {
-	return model.ToJSON(condition.Tree{Leaf: name, Args: json.RawMessage(model.ToJSON(args))})
+// leaf is one leaf with its args.
+func leaf(name string, args any) condition.Tree {
+	return condition.Tree{Leaf: name, Args: json.RawMessage(model.ToJSON(args))}
 }
 
 // pretty indents JSON for a textarea.

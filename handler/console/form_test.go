@@ -59,20 +59,21 @@ func TestConditions(t *testing.T) {
 	})
 	t.Run("TheFormOfAnAutoTagReadsBackWhatItWrites", func(t *testing.T) {
 		t.Parallel()
+		con := &Console{}
 		for raw, shape := range map[string]string{
 			`{"leaf":"event.text","contains_any":["敏感肌","敏感"],"excludes":["不敏感"]}`:              shapeWords,
 			`{"leaf":"event.text","contains_any":["草莓"]}`:                                       shapeWords,
 			`{"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"30d"}`:        shapeCount,
-			`{"leaf":"did","event":"checkin.done","op":"lte","count":15,"window":"30d"}`:        shapeJSON,
-			`{"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"48h"}`:        shapeJSON,
-			`{"all":[{"leaf":"event.text","contains_any":["草莓"]},{"leaf":"tag","tag_id":"1"}]}`: shapeJSON,
+			`{"leaf":"did","event":"checkin.done","op":"lte","count":15,"window":"30d"}`:        shapeForm,
+			`{"leaf":"did","event":"checkin.done","op":"gte","count":15,"window":"48h"}`:        shapeForm,
+			`{"all":[{"leaf":"event.text","contains_any":["草莓"]},{"leaf":"tag","tag_id":"1"}]}`: shapeForm,
 		} {
 			v := url.Values{}
-			writeFact(v, []byte(raw))
+			con.writeFact(v, []byte(raw))
 			require.Equal(t, shape, v.Get("shape"), raw)
-			got, err := readFact(newForm(v))
+			got, err := con.readFact(newForm(v))
 			require.NoError(t, err)
-			require.JSONEq(t, raw, string(got))
+			require.JSONEq(t, raw, string(model.ToJSON(got)))
 		}
 	})
 }
