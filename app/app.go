@@ -161,6 +161,7 @@ func New(d Deps) *App {
 		DB: d.DB, Clock: d.Clock, Events: a.Events, Members: a.Members, Tags: a.Tags, Box: d.Box,
 		Base: publicURL(d.Config), MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 	})
+	a.Channels.Links = a.Radar
 	a.Orders = order.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
 	a.Coupons.Paid, a.Orders.Lost = a.Orders.Paid, a.Coupons.RecheckTx
 	a.Mall = mall.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Book, a.Coupons)

@@ -30,6 +30,8 @@ type Service struct {
 	clock clock.Clock
 	tags  *tag.Service
 	media *media.Service
+
+	Links reply.Links // tracked links in welcomes; nil: there are none
 }
 
 // New returns the service. Its follower is registered by the app.
@@ -102,6 +104,9 @@ func (s *Service) Follow(_ context.Context, tx *gorm.DB, ev *model.Event) ([]eve
 // scene is what WeChat allows in a scene string, less what would need escaping.
 var scene = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`)
 
+// inputs are how the fields of messages are called in the input.
+var inputs = map[string]string{reply.News: "article.", reply.Card: "card_"}
+
 // Save makes a code (ID 0) or changes one; the scene of an existing code stays, since it is printed.
 func (s *Service) Save(ctx context.Context, c model.ChannelCode) (*model.ChannelCode, error) {
 	c.Name, c.Welcome = strings.TrimSpace(c.Name), strings.TrimSpace(c.Welcome)
@@ -132,6 +137,16 @@ func (s *Service) Save(ctx context.Context, c model.ChannelCode) (*model.Channel
 		if row.TagID != 0 {
 			if _, err := tag.Get(tx, row.TagID); err != nil {
 				return row, errs.AtField(err, "tag_id")
+			}
+		}
+		for i := range messages {
+			if err := messages[i].CheckTx(tx, s.Links, func(part string) string {
+				if part == "text" {
+					return "welcome"
+				}
+				return inputs[messages[i].Kind] + part
+			}); err != nil {
+				return row, err
 			}
 		}
 		if row.ID == 0 {

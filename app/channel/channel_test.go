@@ -11,6 +11,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/channel"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/errs"
+	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
@@ -206,6 +207,16 @@ func TestSave(t *testing.T) {
 	} {
 		c := model.ChannelCode{Code: "shop", Name: "shop"}
 		change(&c)
+		_, err := w.Channels.Save(t.Context(), c)
+		var e *errs.Error
+		require.ErrorAs(t, err, &e, field)
+		require.Equal(t, field, e.Args["field"])
+	}
+	for field, c := range map[string]model.ChannelCode{ // what nothing stands for would be sent as it stands
+		"welcome":     {Code: "shop", Name: "shop", Welcome: "看 {{radar:99}}"},
+		"article.url": {Code: "shop", Name: "shop", Article: model.ToJSON(reply.Message{Title: "t", URL: "{{radar:99}}"})},
+		"card_title":  {Code: "shop", Name: "shop", CardTitle: "{{nickname}}", CardPath: "p"},
+	} {
 		_, err := w.Channels.Save(t.Context(), c)
 		var e *errs.Error
 		require.ErrorAs(t, err, &e, field)

@@ -89,14 +89,29 @@ func (m *Message) Check(field string) error {
 // linkRule is a tracked link as the address of an article.
 var linkRule = regexp.MustCompile(`^\{\{\s*radar:[0-9]{1,18}\s*\}\}$`)
 
-// checkLinks refuses tracked links that are not there.
-func (s *Service) checkLinks(tx *gorm.DB, field string, m Message) error {
-	if s.Links == nil {
+var (
+	linksOf  = regexp.MustCompile(`\{\{\s*radar:[0-9]{1,18}\s*\}\}`)
+	variable = regexp.MustCompile(`\{\{[^{}]*\}\}|\{\{|\}\}`)
+)
+
+// CheckTx refuses what nothing stands for: tracked links that are not there, and anything else in double braces. links may be nil: there
+// are none. at is the path, in the input, of a part of the message: text, url, title, description or path.
+func (m *Message) CheckTx(tx *gorm.DB, links Links, at func(part string) string) error {
+	text, address := m.Text, m.URL
+	if links != nil { // the only variables, and only there
+		text, address = linksOf.ReplaceAllString(text, ""), linksOf.ReplaceAllString(address, "")
+	}
+	for _, in := range [][2]string{{"text", text}, {"url", address}, {"title", m.Title}, {"description", m.Description}, {"path", m.Path}} {
+		if found := variable.FindString(in[1]); found != "" {
+			return errs.Field(at(in[0]), "reply.variable", "variable", found, "known", "{{radar:7}}")
+		}
+	}
+	if links == nil {
 		return nil
 	}
-	err := s.Links.CheckTx(tx, field+".text", m.Text, maxText)
+	err := links.CheckTx(tx, at("text"), m.Text, maxText)
 	if err == nil && m.Kind == News {
-		err = s.Links.CheckTx(tx, field+".url", m.URL, maxURL)
+		err = links.CheckTx(tx, at("url"), m.URL, maxURL)
 	}
 	return err
 }

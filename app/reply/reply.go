@@ -282,7 +282,7 @@ func (s *Service) saveTx(tx *gorm.DB, r Rule) (Rule, error) {
 		}
 	}
 	for i, m := range r.Messages {
-		if err := s.checkLinks(tx, fmt.Sprintf("messages[%d]", i), m); err != nil {
+		if err := m.CheckTx(tx, s.Links, func(part string) string { return fmt.Sprintf("messages[%d].%s", i, part) }); err != nil {
 			return r, err
 		}
 	}
