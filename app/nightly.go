@@ -12,6 +12,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/form"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reward"
 )
@@ -42,12 +43,12 @@ func (a *App) VerifyNightly(ctx context.Context, _ time.Time) error {
 	return err
 }
 
-// Verify proves the ledger and the counters of the caps.
+// Verify proves the ledger and the counters of caps and of prizes.
 func (a *App) Verify(ctx context.Context, report func(ledger.Mismatch)) (ledger.Totals, error) {
 	return prove(ctx, a.DB, a.Zone, report)
 }
 
-// prove reads the ledger and the counters of the caps side by side: the second is one walk, which leaves cores to the first.
+// prove reads the ledger and the counters of caps and prizes side by side: the second is one walk, which leaves cores to the first.
 func prove(ctx context.Context, d *db.DB, z clock.Zone, report func(ledger.Mismatch)) (totals ledger.Totals, err error) {
 	var mu sync.Mutex
 	shared := func(m ledger.Mismatch) {
@@ -56,16 +57,20 @@ func prove(ctx context.Context, d *db.DB, z clock.Zone, report func(ledger.Misma
 		report(m)
 	}
 	var bounds int64
+	count := func(m ledger.Mismatch) {
+		bounds++
+		shared(m)
+	}
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		totals, err = ledger.New(d, clock.System{}, z).Verify(inner, shared)
 		return err
 	})
 	g.Go(func() error {
-		return reward.Verify(inner, d, z, func(m ledger.Mismatch) {
-			bounds++
-			shared(m)
-		})
+		if err := reward.Verify(inner, d, z, count); err != nil {
+			return err
+		}
+		return form.Verify(inner, d, count)
 	})
 	err = g.Wait()
 	totals.Mismatches += bounds

@@ -236,7 +236,7 @@ func (s *Service) prizeTx(ctx context.Context, tx *gorm.DB, v *View, out *Submit
 	if v.Prize == model.PrizePoints {
 		e, err := s.Book.PostTx(ctx, tx, ledger.Posting{
 			MemberID: a.MemberID, Account: model.AccountPoints, Amount: v.Points, Reason: "form.prize", Memo: v.Title, EventID: a.EventID, OccurredAt: at,
-			Key: fmt.Sprintf("form:%d", a.ID),
+			Key: pointsKey(fmt.Sprint(a.ID)),
 		})
 		if err == nil {
 			out.Grants = append(out.Grants, event.Grant{Account: e.Account, Amount: e.Delta, Balance: e.Balance, Rule: v.Title})
@@ -245,6 +245,9 @@ func (s *Service) prizeTx(ctx context.Context, tx *gorm.DB, v *View, out *Submit
 	}
 	return s.couponTx(ctx, tx, v, out, at)
 }
+
+// pointsKey is that of the entry of an answer's points.
+func pointsKey(answer string) string { return "form:" + answer }
 
 // couponTx gives a coupon. One that cannot be given is none of the stock.
 func (s *Service) couponTx(ctx context.Context, tx *gorm.DB, v *View, out *Submitted, at time.Time) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/form"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
@@ -420,6 +421,15 @@ func TestPrize(t *testing.T) {
 			}
 			require.EqualValues(t, want[model.PrizeGiven], points/7+w.Count(&model.MemberCoupon{}, "source = ? AND source_id = ?", model.CouponByForm, v.ID))
 			w.Verified()
+			for _, by := range []string{"+", "-"} {
+				require.NoError(t, w.DB.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+					return tx.Exec("UPDATE forms SET taken = taken " + by + " 1").Error
+				}))
+				var wrong []string
+				_, err := w.Verify(t.Context(), func(m ledger.Mismatch) { wrong = append(wrong, m.Table+"."+m.Column) })
+				require.NoError(t, err)
+				require.Equal(t, map[string][]string{"+": {"forms.taken"}, "-": nil}[by], wrong, "a counter that somebody changed by hand")
+			}
 		})
 	}
 
