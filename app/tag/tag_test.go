@@ -3,6 +3,7 @@ package tag_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -507,4 +508,48 @@ func TestChainsOfRules(t *testing.T) {
 		say(w, alice, "go")
 		require.Len(t, w.Held(alice), 7)
 	})
+}
+
+// Who was born on 29 February celebrates, and grows older, on the 28th of common years, or on 1 March where the operator says so
+// (PLAYBOOKS H20): in the leaf, in the set of all members and in the tag, which changes at that instant and not at a later event.
+func TestLeapDay(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	id := w.Joined("leap")
+	born := model.Day("2008-02-29")
+	_, err := w.Members.Update(t.Context(), id, member.Profile{Birthday: &born})
+	require.NoError(t, err)
+	trees := map[string]string{
+		"birthday": `{"leaf":"birthday","scope":"day"}`, "first of March": `{"leaf":"birthday","scope":"day","feb29":"mar1"}`,
+		"19": `{"leaf":"member","field":"age","op":"gte","value":19}`, "20": `{"leaf":"member","field":"age","op":"gte","value":20}`,
+	}
+	for name, tree := range trees {
+		w.AutoTag(w.Tag("preference", name), tree)
+	}
+	for _, c := range []struct {
+		at   string
+		held []string
+	}{
+		{"2027-02-27 23:59:59", []string{}},
+		{"2027-02-28 00:00:00", []string{"19", "birthday"}},
+		{"2027-02-28 23:59:59", []string{"19", "birthday"}},
+		{"2027-03-01 00:00:00", []string{"19", "first of March"}},
+		{"2027-03-02 00:00:00", []string{"19"}},
+		{"2028-02-28 23:59:59", []string{"19"}},
+		{"2028-02-29 00:00:00", []string{"19", "20", "birthday", "first of March"}},
+		{"2028-03-01 00:00:00", []string{"19", "20"}},
+	} {
+		if at := w.At(c.at); at.Sub(w.Now()) > 24*time.Hour {
+			w.Jump(at.Add(-time.Hour).In(w.Zone.Location()).Format(time.DateTime)) // nothing falls due on the way
+		}
+		w.Set(c.at)
+		require.Equal(t, c.held, w.Held(id), c.at)
+		for name, tree := range trees {
+			parsed, err := w.Conditions.Parse([]byte(tree))
+			require.NoError(t, err)
+			n, err := w.App.Audience.Count(t.Context(), parsed)
+			require.NoError(t, err)
+			require.Equal(t, slices.Contains(c.held, name), n == 1, "%s: the set of %s", c.at, name)
+		}
+	}
 }
