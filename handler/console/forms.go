@@ -331,7 +331,8 @@ type resultQuestion struct {
 	form.Tally
 	Means []string // of the parts
 	Rows  []resultRow
-	Words []resultWords // the newest
+	Words []resultWords // newest first
+	Next  string        // address of the next page of them
 }
 
 type resultRow struct {
@@ -346,7 +347,7 @@ type resultWords struct {
 	Who report.Person
 }
 
-// shownWords is how many texts the page shows; the file has all.
+// shownWords is how many texts of a question a page shows.
 const shownWords = 20
 
 func (con *Console) formResults(c *gin.Context) error {
@@ -382,7 +383,7 @@ func (con *Console) formResults(c *gin.Context) error {
 			q.Rows = append(q.Rows, rowOf(n, i, r))
 		}
 		if t.Kind == model.QuestionText && v.May("members.read") {
-			if q.Words, err = con.words(c, id, t.QuestionID); err != nil {
+			if err = con.words(c, &v, &q); err != nil {
 				return err
 			}
 		}
@@ -424,10 +425,19 @@ func rowOf(n form.Count, question int, r *form.Results) resultRow {
 	return row
 }
 
-func (con *Console) words(c *gin.Context, formID, questionID int64) (out []resultWords, err error) {
-	list, err := con.app.Forms.Words(c.Request.Context(), formID, questionID, 0, shownWords)
+// words fills in what was written to a question: of the one that the address names the page that it asks for.
+func (con *Console) words(c *gin.Context, v *resultsView, q *resultQuestion) error {
+	var before int64
+	if c.Query("question") == strconv.FormatInt(q.QuestionID, 10) {
+		before = after(c)
+	}
+	list, err := con.app.Forms.Words(c.Request.Context(), v.ID, q.QuestionID, before, shownWords+1)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if len(list) > shownWords {
+		list = list[:shownWords]
+		q.Next = fmt.Sprintf("%s/forms/%d/results?split=%s&question=%d&after=%d#question-%d", root, v.ID, url.QueryEscape(v.Split), q.QuestionID, list[shownWords-1].ID, q.QuestionID)
 	}
 	ids := make([]int64, len(list))
 	for i, w := range list {
@@ -435,9 +445,9 @@ func (con *Console) words(c *gin.Context, formID, questionID int64) (out []resul
 	}
 	people, err := con.report.People(c.Request.Context(), ids)
 	for _, w := range list {
-		out = append(out, resultWords{w, people[w.MemberID]})
+		q.Words = append(q.Words, resultWords{w, people[w.MemberID]})
 	}
-	return out, err
+	return err
 }
 
 // exportForm is every answer, as CSV.

@@ -3,7 +3,10 @@ package console_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -103,4 +106,35 @@ func TestForms(t *testing.T) {
 	require.Len(t, lines(w, "form.save"), 4)
 	require.Equal(t, http.StatusNotFound, b.get("/console/forms/99").StatusCode)
 	require.Equal(t, http.StatusNotFound, b.get("/console/forms/99/results").StatusCode)
+}
+
+// What members wrote comes a page at a time, each question by itself, and nothing is left out or shown twice.
+func TestFormTexts(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	v, err := w.Forms.Save(t.Context(), form.View{
+		Form:      model.Form{Title: "说说看", OpensAt: w.Now(), ClosesAt: w.Now().Add(time.Hour), Enabled: true, Condition: model.JSON("{}")},
+		Questions: []form.Question{{FormQuestion: model.FormQuestion{Kind: model.QuestionText, Text: "喜欢什么?"}}, {FormQuestion: model.FormQuestion{Kind: model.QuestionText, Text: "缺什么?"}}},
+	})
+	require.NoError(t, err)
+	for i := range 45 {
+		_, err := w.Forms.Submit(t.Context(), w.Joined(fmt.Sprint("m", i)), v.ID, []form.Reply{
+			{QuestionID: v.Questions[0].ID, Text: fmt.Sprintf("爱%02d!", i)}, {QuestionID: v.Questions[1].ID, Text: fmt.Sprintf("缺%02d!", i)},
+		}, w.Now())
+		require.NoError(t, err)
+	}
+	next := regexp.MustCompile(`href="([^"]*question=` + fmt.Sprint(v.Questions[0].ID) + `&after=[^"]*)" rel="next"`)
+	var loved []string
+	for at := fmt.Sprintf("/console/forms/%d/results", v.ID); at != ""; {
+		page := b.page(at)
+		loved = append(loved, regexp.MustCompile(`爱\d\d!`).FindAllString(page, -1)...)
+		require.Len(t, regexp.MustCompile(`缺\d\d!`).FindAllString(page, -1), 20, "the other question stays on its first page")
+		at = ""
+		if found := next.FindStringSubmatch(page); found != nil {
+			at, _, _ = strings.Cut(found[1], "#")
+		}
+	}
+	require.Len(t, loved, 45)
+	require.Equal(t, "爱44!", loved[0])
+	require.Equal(t, "爱00!", loved[44])
 }
