@@ -2,6 +2,7 @@ package playbook_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -267,4 +268,113 @@ func TestP27Layers(t *testing.T) {
 		require.NotContains(t, m.Content, "浪费", "%+v", m)
 	}
 	require.NotContains(t, s.remarkable(), "level=ERROR")
+}
+
+// The four definitions, by P27's numbers and by others: who is in a layer is in its tag at that instant, is counted for it before a rule is
+// saved, and nobody else. The layer by tier is that of members whom the ladder, not their orders, makes important.
+func TestP27Definitions(t *testing.T) {
+	t.Parallel()
+	s := open(t, "2025-11-10 12:00:00")
+	key := s.openKey()
+	tiers := s.tiers(nil, obj{"name": "一星", "threshold": 100}, obj{"name": "二星", "threshold": 200}, obj{"name": "三星", "threshold": 500})
+	type numbers struct {
+		days, from, to, churned int
+		tier                    string
+		fen                     int
+	}
+	layers := func(n numbers) map[string]obj {
+		orders := func(measure, op string, value int) obj {
+			return obj{"leaf": "orders", "measure": measure, "op": op, "value": value}
+		}
+		spent := orders("amount", "gte", n.fen)
+		spent["window"] = "365d"
+		return map[string]obj{
+			"新会员": {"all": []obj{{"leaf": "member", "field": "joined_days", "op": "lte", "value": n.days}, orders("count", "eq", 0)}},
+			"重要":  {"any": []obj{{"leaf": "tier", "at_least": tiers[n.tier]}, spent}},
+			"沉默":  {"all": []obj{joined, {"leaf": "inactive", "op": "gte", "days": n.from}, {"leaf": "inactive", "op": "lte", "days": n.to}}},
+			"流失":  orders("days", "gte", n.churned+1),
+		}
+	}
+	all := map[string]numbers{"P27": {7, 31, 90, 180, "二星", 100_000}, "其他": {14, 15, 45, 60, "三星", 50_000}}
+	tags := map[string]string{}
+	for of, n := range all {
+		for layer, condition := range layers(n) {
+			name := of + ":" + layer
+			tags[name] = s.tag("偏好", name)
+			s.autoTag(tags[name], name, condition)
+		}
+	}
+	people, ids := map[string]*phone.Person{}, map[string]string{}
+	for i, c := range []struct {
+		at, name string
+		growth   int // by hand
+		fen      int64
+	}{
+		{at: "2025-11-20 10:00:00", name: "去年的大单", fen: 150_000}, // 376 days ago
+		{at: "2026-06-01 09:00:00", name: "二星", growth: 200},
+		{at: "2026-06-01 09:10:00", name: "三星", growth: 500},
+		{at: "2026-06-03 10:00:00", name: "181 天前", fen: 99_999},
+		{at: "2026-06-04 10:00:00", name: "180 天前", fen: 100_000},
+		{at: "2026-09-01 09:00:00", name: "91 天没来"},
+		{at: "2026-09-02 09:00:00", name: "90 天没来"},
+		{at: "2026-10-17 09:00:00", name: "45 天没来"},
+		{at: "2026-10-31 09:00:00", name: "31 天没来"},
+		{at: "2026-11-01 09:00:00", name: "30 天没来"},
+		{at: "2026-11-16 23:59:00", name: "15 天的新人"},
+		{at: "2026-11-17 00:00:00", name: "14 天的新人"},
+		{at: "2026-11-23 23:59:00", name: "8 天的新人"},
+		{at: "2026-11-24 00:00:00", name: "7 天的新人"},
+		{at: "2026-11-30 09:00:00", name: "买过的新人", fen: 5_000},
+	} {
+		s.set(c.at)
+		p := s.person(c.name)
+		s.act(p, "follow", nil)
+		s.advance("0s")
+		_, err := p.Login(s.ctx())
+		require.NoError(t, err)
+		require.NoError(t, p.API(s.ctx(), "POST", "/register", obj{"nickname": c.name}, nil))
+		people[c.name], ids[c.name] = p, s.facts(p).ID
+		if c.growth > 0 {
+			s.do("POST", "/members/"+ids[c.name]+"/adjustments", obj{"account": "growth", "amount": c.growth, "memo": "评定"})
+		}
+		if c.fen > 0 {
+			s.pays(key, p, fmt.Sprint("D", i), c.fen)
+		}
+	}
+	s.set("2026-12-01 10:00:00")
+	want := map[string][]string{
+		"P27:新会员": {"7 天的新人"},
+		"P27:重要":  {"180 天前", "三星", "二星"},
+		"P27:沉默":  {"31 天没来", "45 天没来", "90 天没来"},
+		"P27:流失":  {"181 天前", "去年的大单"},
+		"其他:新会员":  {"14 天的新人", "7 天的新人", "8 天的新人"},
+		"其他:重要":   {"180 天前", "181 天前", "三星"},
+		"其他:沉默":   {"15 天的新人", "30 天没来", "31 天没来", "45 天没来"},
+		"其他:流失":   {"180 天前", "181 天前", "去年的大单"},
+	}
+	for of, n := range all {
+		for layer, condition := range layers(n) {
+			name := of + ":" + layer
+			var held []string
+			for who, id := range ids {
+				if slices.Contains(s.factsOf(id).tags(), "偏好:"+name) {
+					held = append(held, who)
+				}
+			}
+			slices.Sort(held)
+			require.Equal(t, want[name], held, name)
+			require.EqualValues(t, len(held), s.do("POST", "/auto-tags/preview", obj{"condition": condition})["members"], name)
+		}
+	}
+
+	// Each goes at its instant: the newcomer at midnight, the silent one when he comes.
+	gone := func(name, who string) {
+		t.Helper()
+		require.NotContains(t, s.factsOf(ids[who]).tags(), "偏好:"+name, who)
+	}
+	s.login(people["31 天没来"])
+	require.NoError(t, people["31 天没来"].API(s.ctx(), "POST", "/checkins", nil, nil))
+	gone("P27:沉默", "31 天没来")
+	s.set("2026-12-02 00:00:00")
+	gone("P27:新会员", "7 天的新人")
 }
