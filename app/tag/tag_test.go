@@ -547,7 +547,7 @@ func TestLeapDay(t *testing.T) {
 		for name, tree := range trees {
 			parsed, err := w.Conditions.Parse([]byte(tree))
 			require.NoError(t, err)
-			n, err := w.App.Audience.Count(t.Context(), parsed)
+			n, err := w.Audience.Count(t.Context(), parsed)
 			require.NoError(t, err)
 			require.Equal(t, slices.Contains(c.held, name), n == 1, "%s: the set of %s", c.at, name)
 		}
