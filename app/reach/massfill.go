@@ -3,12 +3,14 @@ package reach
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -148,22 +150,25 @@ func massRows(ctx context.Context, tx *gorm.DB, b *massLease, batch int64, n int
 	return rows, err
 }
 
-// reserve writes the list of a batch.
+// reserve writes the list of a batch: an upsert of rows that exist is one look at each, however many there are.
 func reserve(ctx context.Context, tx *gorm.DB, b *massLease, taken []massRow) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	var cases strings.Builder
-	list := []any{b.No}
-	seqs := make([]int64, 0, len(taken))
-	for _, m := range taken {
-		cases.WriteString(" WHEN ? THEN ?")
-		list = append(list, m.seq, m.to)
-		seqs = append(seqs, m.seq)
+	var q strings.Builder
+	q.WriteString("INSERT INTO deliveries (run_id, seq, member_id, state, batch_no, identity_id) VALUES ")
+	for i, m := range taken {
+		if i > 0 {
+			q.WriteByte(',')
+		}
+		fmt.Fprintf(&q, "(%d,%d,%d,'pending',%d,%d)", b.RunID, m.seq, m.member, b.No, m.to)
 	}
-	where, more := in("seq", seqs)
-	_, err := exec(ctx, tx, "UPDATE deliveries SET batch_no = ?, identity_id = CASE seq"+cases.String()+" ELSE 0 END WHERE run_id = ? AND "+where,
-		args(list, b.RunID, more)...)
+	if tx.Name() == db.SQLite {
+		q.WriteString(" ON CONFLICT (run_id, seq) DO UPDATE SET batch_no = excluded.batch_no, identity_id = excluded.identity_id")
+	} else {
+		q.WriteString(" ON DUPLICATE KEY UPDATE batch_no = VALUES(batch_no), identity_id = VALUES(identity_id)")
+	}
+	_, err := exec(ctx, tx, q.String())
 	return err
 }
 

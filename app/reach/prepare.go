@@ -333,7 +333,7 @@ func (w *deliveryWriter) attempting(i *item) {
 func (w *deliveryWriter) flush(ctx context.Context, tx *gorm.DB) error {
 	for _, key := range w.order {
 		g := w.groups[key]
-		where, list := in("seq", g.seqs)
+		where, list := these("seq", g.seqs)
 		_, err := exec(ctx, tx, "UPDATE deliveries SET "+g.set+", at = ? WHERE run_id = ? AND "+where, args(g.args, w.now, w.run, list)...)
 		if err != nil {
 			return fmt.Errorf("reach: write deliveries: %w", err)

@@ -108,7 +108,7 @@ func note(ctx context.Context, tx *gorm.DB, runID int64, items []*item, d *delta
 		values.WriteString(",(?,?,?,?,?)")
 		valueArgs = append(valueArgs, i.account, i.result.msgID, runID, i.seq, now)
 	}
-	where, list := in("seq", seqs)
+	where, list := these("seq", seqs)
 	if _, err := exec(ctx, tx, "UPDATE deliveries SET msg_id = CASE seq"+cases.String()+" ELSE msg_id END WHERE run_id = ? AND "+where,
 		args(caseArgs, runID, list)...); err != nil {
 		return fmt.Errorf("reach: keep message ids: %w", err)

@@ -46,6 +46,16 @@ func in(column string, ids []int64) (string, []any) {
 	return column + " IN (?" + strings.Repeat(",?", n-1) + ")", args
 }
 
+// these is in for ids that are, in their order, rows of one table: those that follow one another become a stretch.
+func these(column string, ids []int64) (string, []any) {
+	for i, id := range ids {
+		if id != ids[0]+int64(i) {
+			return in(column, ids)
+		}
+	}
+	return column + " BETWEEN ? AND ?", []any{ids[0], ids[len(ids)-1]}
+}
+
 // inOrBetween is in for lists of any length, sorted ascending: a dense one becomes a stretch, which may hold others too.
 func inOrBetween(column string, ids []int64) (string, []any) {
 	first, last := ids[0], ids[len(ids)-1]

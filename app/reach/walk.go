@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -186,14 +187,16 @@ func lockFor(ctx context.Context, tx *gorm.DB, rows []row, done *flight) error {
 	return lock(ctx, tx, ids)
 }
 
-// lock is member.LockTx for many: one statement locks the rows in the order of the primary key. A member who is gone is not missed here.
+// lock is member.LockTx for many: one statement locks the rows in the order of the primary key. A member who is gone is not missed here. On
+// SQLite the transaction is the only one that writes.
 func lock(ctx context.Context, tx *gorm.DB, ids []int64) error {
-	if len(ids) == 0 {
+	if len(ids) == 0 || tx.Name() == db.SQLite {
 		return nil
 	}
 	slices.Sort(ids)
-	where, list := in("id", slices.Compact(ids))
-	if _, err := exec(ctx, tx, "UPDATE members SET version = version + 1 WHERE "+where, list...); err != nil {
+	where, list := these("id", slices.Compact(ids))
+	err := each(ctx, tx, func(*sql.Rows) error { return nil }, "SELECT id FROM members WHERE "+where+" ORDER BY id FOR UPDATE", list...)
+	if err != nil {
 		return fmt.Errorf("reach: lock members: %w", err)
 	}
 	return nil
