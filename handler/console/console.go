@@ -69,6 +69,8 @@ func (con *Console) routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{get, "", operator.ProgrammeRead, con.dashboard},
+		{get, "/start", operator.ProgrammeRead, con.start},
+		{post, "/start", operator.ProgrammeWrite, con.begin},
 		{get, "/members", operator.MembersRead, con.members},
 		{get, "/members/:id", operator.MembersRead, con.member},
 		{post, "/members/:id/points", operator.PointsGrant, con.adjust},

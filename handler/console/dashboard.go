@@ -19,6 +19,7 @@ type dashboardView struct {
 	Board  report.Board
 	Runs   []runLine
 	Parked []report.Parked
+	Bare   bool // there is no rule: nothing earns points
 }
 
 // runLine is a run in a list.
@@ -45,6 +46,11 @@ func (con *Console) dashboard(c *gin.Context) error {
 	if v.Runs, err = con.runLines(c, runs); err != nil {
 		return err
 	}
+	rules, err := con.app.Rewards.List(ctx, web.Lang(ctx))
+	if err != nil {
+		return err
+	}
+	v.Bare = len(rules) == 0
 	if board.ParkedOutbox > 0 {
 		if v.Parked, err = con.report.Parked(ctx, 20); err != nil {
 			return err
