@@ -159,7 +159,7 @@ func New(d Deps) *App {
 	a.Content = content.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
 	a.Radar = radar.New(radar.Deps{
 		DB: d.DB, Clock: d.Clock, Events: a.Events, Members: a.Members, Tags: a.Tags, Box: d.Box,
-		Base: publicURL(d.Config), MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
+		Base: publicURL(d.Config), MPAppID: firstOf(d.Accounts, model.KindMP).AppID, WeChat: d.WeChat, OA: webLogin(d.Accounts),
 	})
 	a.Channels.Links = a.Radar
 	a.Orders = order.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards)
@@ -297,6 +297,14 @@ func publicURL(c *config.Config) string {
 		return "http://" + c.Addr
 	}
 	return c.Server.PublicURL
+}
+
+// webLogin is the account by which pages inside WeChat ask who reads them: the first, as messages come from it; "" for none.
+func webLogin(accounts []wechat.Account) string {
+	if oa := firstOf(accounts, model.KindOA); oa.WebLogin {
+		return oa.Name
+	}
+	return ""
 }
 
 func firstOf(accounts []wechat.Account, kind string) wechat.Account {

@@ -69,7 +69,7 @@ func Open(ctx context.Context, cfg *config.Config, sim ...func(*sandbox.Options)
 		}
 		d.Simulation.base = base
 		undo = func() error { return errors.Join(d.Simulation.close(), d.DB.Close()) }
-		hosts = map[string]string{"api.weixin.qq.com": base, "mp.weixin.qq.com": base}
+		hosts = map[string]string{"api.weixin.qq.com": base, "mp.weixin.qq.com": base, "open.weixin.qq.com": base}
 		d.Clock, d.Accounts, d.Account = d.Simulation.Clock(), d.Simulation.accounts(), d.Simulation.account
 	} else {
 		d.Accounts = realAccounts(cfg)
@@ -147,6 +147,7 @@ func (s *Simulation) accounts() []wechat.Account {
 		}
 		accounts = append(accounts, wechat.Account{
 			Name: a.Name, Kind: kind, AppID: a.AppID, Secret: a.Secret, Token: a.Token, EncodingAESKey: a.EncodingAESKey, Mode: a.Mode,
+			WebLogin: a.Kind == sandbox.KindService,
 		})
 	}
 	return accounts
@@ -167,7 +168,7 @@ func realAccounts(cfg *config.Config) []wechat.Account {
 	for _, a := range cfg.WeChat.Accounts {
 		accounts = append(accounts, wechat.Account{
 			Name: a.Name, Kind: a.Kind, AppID: a.AppID, Secret: string(a.Secret), Token: string(a.Token),
-			EncodingAESKey: string(a.EncodingAESKey), OriginalID: a.OriginalID, Mode: a.Mode,
+			EncodingAESKey: string(a.EncodingAESKey), OriginalID: a.OriginalID, Mode: a.Mode, WebLogin: a.WebLogin,
 		})
 	}
 	return accounts

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 var cake = object{"name": "新品蛋糕", "kind": "new-product", "url": "https://example.com/cake?a=1"}
@@ -159,4 +161,120 @@ func loginCode(w *world, p *phone.Person) (string, error) {
 	var out struct{ Code string }
 	err := w.Call(w.t.Context(), "POST", "/sandbox/api/users/"+p.ID+"/login", "", object{"account": "mp"}, &out)
 	return out.Code, err
+}
+
+// leads is where an answer leads, with siyu where it listens.
+func (w *world) leads(res *http.Response) *url.URL {
+	w.t.Helper()
+	to, err := res.Location()
+	require.NoError(w.t, err)
+	if strings.HasPrefix(to.Path, "/r/") {
+		here, err := url.Parse(w.URL)
+		require.NoError(w.t, err)
+		to.Host = here.Host
+	}
+	return to
+}
+
+// inside is the browser of WeChat on somebody's phone, which knows whose it is; it stops where siyu leads him out.
+func (w *world) inside(user string) func(path string) *url.URL {
+	jar, err := cookiejar.New(nil)
+	require.NoError(w.t, err)
+	browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return func(path string) *url.URL {
+		w.t.Helper()
+		to, err := url.Parse(path)
+		require.NoError(w.t, err)
+		if to.Host == "" {
+			to, err = url.Parse(w.URL + path)
+			require.NoError(w.t, err)
+		}
+		for range 4 {
+			req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, to.String(), nil)
+			require.NoError(w.t, err)
+			req.Header.Set("User-Agent", "Mozilla/5.0 (iPhone) MicroMessenger/8.0.50")
+			req.Header.Set("X-Sandbox-User", user)
+			res, err := browser.Do(req)
+			require.NoError(w.t, err)
+			require.NoError(w.t, res.Body.Close())
+			require.Equal(w.t, http.StatusFound, res.StatusCode, to)
+			to = w.leads(res)
+			if to.Host == "example.com" {
+				return to
+			}
+		}
+		require.Fail(w.t, "led in a circle", to)
+		return nil
+	}
+}
+
+// Who opens a link inside WeChat is known by his openid at once: the addressee, and another member to whom he passed it. Nobody is taken for
+// another by a code or a state that is not his, and whoever cannot be known reads on as a visitor.
+func TestRadarInsideWeChat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	link := w.id("/radar-links", cake)
+	alice, id := w.Member("alice")
+	bob, bobs := w.Member("bob")
+	eve := w.Person("eve") // does not follow
+	for _, p := range []*phone.Person{alice, bob} {
+		w.Act(p, "follow", nil)
+	}
+	w.Advance(0)
+	figures := func() [3]any {
+		got := w.admin(200, "GET", "/radar-links/"+link, nil).Body
+		return [3]any{got["opened"], got["visitors"], got["known"]}
+	}
+	opened := func() int64 { return w.Count(&model.RadarView{}, "member_id = ?", bobs) }
+	path := "/r/" + w.sentTo(link, id)
+	w.inside(eve.ID)(path)
+	require.Equal(t, [3]any{0.0, 1.0, 0.0}, figures(), "she is not the addressee, although she came first")
+	w.inside(bob.ID)(path)
+	require.Equal(t, [3]any{1.0, 2.0, 1.0}, figures(), "another member, known by his openid")
+	hers := w.inside(alice.ID)
+	hers(path)
+	hers(path)
+	require.Equal(t, [3]any{2.0, 2.0, 1.0}, figures())
+
+	// Bob's answer in eve's browser, an answer made up, a code that was used and one that WeChat does not answer for.
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	ask := func(user, from string, cookies ...*http.Cookie) *http.Response {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, from, nil)
+		require.NoError(t, err)
+		req.Header.Set("User-Agent", "MicroMessenger")
+		req.Header.Set("X-Sandbox-User", user)
+		for _, c := range cookies {
+			req.AddCookie(c)
+		}
+		res, err := browser.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res
+	}
+	away := ask(bob.ID, w.URL+path)
+	require.Contains(t, away.Header.Get("Location"), "/connect/oauth2/authorize?")
+	require.Len(t, away.Cookies(), 1)
+	require.True(t, away.Cookies()[0].HttpOnly)
+	back := w.leads(ask(bob.ID, away.Header.Get("Location")))
+	other := ask(eve.ID, w.URL+path)
+	for what, try := range map[string]func() *http.Response{
+		"no cookie":        func() *http.Response { return ask(eve.ID, back.String()) },
+		"another's cookie": func() *http.Response { return ask(eve.ID, back.String(), other.Cookies()...) },
+		"no code":          func() *http.Response { return ask(eve.ID, w.URL+path+"?state=1&code=x", other.Cookies()...) },
+		"a code that rewrites the call": func() *http.Response {
+			q := back.Query()
+			q.Set("code", "x&appid=y")
+			return ask(bob.ID, w.URL+path+"?"+q.Encode(), away.Cookies()...)
+		},
+	} {
+		w.Advance(10 * time.Second)
+		require.Equal(t, "example.com", w.leads(try()).Host, what)
+		require.EqualValues(t, 1, opened(), "%s: nobody is taken for bob", what)
+	}
+	for _, why := range []string{"his own answer", "a code that was used: he reads on"} {
+		w.Advance(10 * time.Second)
+		require.Equal(t, "example.com", w.leads(ask(bob.ID, back.String(), away.Cookies()...)).Host)
+		require.EqualValues(t, 2, opened(), why)
+	}
+	require.NotContains(t, ask(bob.ID, w.URL+path+"?state=1").Header.Get("Location"), "authorize", "asked once")
 }

@@ -111,6 +111,9 @@ func (c *Config) checkWeChat() error {
 		if err := oneOf(key("kind"), a.Kind, "oa", "mp"); err != nil {
 			return err
 		}
+		if a.WebLogin && (a.Kind != "oa" || c.Server.PublicURL == "") {
+			return fmt.Errorf("%s is true: expected kind oa, and server.public_url under the account's page-authorization domain", key("web_login"))
+		}
 		if a.Mode == "" {
 			continue
 		}

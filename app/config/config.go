@@ -63,6 +63,7 @@ type Account struct {
 	EncodingAESKey Secret `yaml:"encoding_aes_key"`
 	OriginalID     string `yaml:"original_id"` // gh_…
 	Mode           string `yaml:"mode"`        // plain, compat or safe; empty means safe with an encoding_aes_key
+	WebLogin       bool   `yaml:"web_login"`   // a verified service account, whose page-authorization domain is that of server.public_url
 }
 
 // API bounds what callers may do.

@@ -21,6 +21,7 @@ import (
 type Viewer struct {
 	MemberID int64
 	Visitor  string
+	Stranger bool // WeChat says that he is nobody whom siyu knows: not the addressee of a message either
 }
 
 // State is an opening: what it counts, and the person with this link in all.
@@ -179,7 +180,7 @@ func (s *Service) viewerTx(ctx context.Context, tx *gorm.DB, v *model.RadarView,
 	}
 	v.VisitorID = visitor.ID
 	person := visitor.MemberID
-	if person == 0 && share.Slot != nil && share.MemberID != 0 {
+	if person == 0 && !who.Stranger && share.Slot != nil && share.MemberID != 0 {
 		res := tx.Model(&model.RadarShare{}).Where("id = ? AND visitor_id = 0", share.ID).Update("visitor_id", visitor.ID)
 		if res.Error != nil {
 			return fmt.Errorf("radar: visitor: %w", res.Error)

@@ -21,6 +21,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/reply"
 	"github.com/siyu-scrm/siyu/app/tag"
+	"github.com/siyu-scrm/siyu/app/wechat"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -34,6 +35,8 @@ type Deps struct {
 	Box     *config.Box
 	Base    string // under which people reach siyu; "" sends no links
 	MPAppID string // of the mini-program that links to pages open
+	WeChat  *wechat.Client
+	OA      string // the account by which a page inside WeChat asks who reads it; "" = none may
 }
 
 // Service is the use cases of radar links.

@@ -36,6 +36,7 @@ type Account struct {
 	EncodingAESKey string // 43 characters; required by compat and safe
 	OriginalID     string // gh_…; when set, a push to another one is refused
 	Mode           string // empty means safe with an EncodingAESKey and plain without
+	WebLogin       bool   // pages inside WeChat may ask who reads them: see AuthorizeURL
 }
 
 var (

@@ -122,7 +122,7 @@ func baseURLs(hosts map[string]string) (map[string]*url.URL, error) {
 	}
 	bases := map[string]*url.URL{}
 	for host, base := range hosts {
-		if host != hostAPI && host != hostMP {
+		if host != hostAPI && host != hostMP && host != hostOpen {
 			return nil, fmt.Errorf("wechat: host map: %q is not one of WeChat's hosts", host)
 		}
 		u, err := url.Parse(base)

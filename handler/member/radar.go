@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"strings"
 	"time"
@@ -117,8 +118,16 @@ func (h *handler) openRadar(c *gin.Context) {
 		web.Page(c, http.StatusOK, "radar", radarPage{l.Name})
 		return
 	}
-	visitor, _ := c.Cookie(visitorCookie)
-	s, err := h.Radar.Open(ctx, token, radar.Viewer{Visitor: visitor}, reloaded)
+	who, away, err := h.reader(c, token)
+	if err != nil {
+		web.Fail(c, err)
+		return
+	}
+	if away != "" {
+		c.Redirect(http.StatusFound, away)
+		return
+	}
+	s, err := h.Radar.Open(ctx, token, who, reloaded)
 	if errs.CodeOf(err) == errs.RateLimited { // he reads it, uncounted
 		c.Redirect(http.StatusFound, l.URL)
 		return
@@ -127,10 +136,36 @@ func (h *handler) openRadar(c *gin.Context) {
 		web.Fail(c, err)
 		return
 	}
-	if s.Visitor != "" && s.Visitor != visitor {
-		secure := strings.HasPrefix(h.Config.Server.PublicURL, "https://")
-		c.SetSameSite(http.SameSiteLaxMode)
-		c.SetCookie(visitorCookie, s.Visitor, 365*24*3600, radar.Route, "", secure, true)
+	if s.Visitor != "" && s.Visitor != who.Visitor {
+		h.keep(c, visitorCookie, s.Visitor, 365*24*3600)
 	}
 	c.Redirect(http.StatusFound, s.URL)
+}
+
+// nonceCookie binds what WeChat says of a reader to the browser that asked.
+const nonceCookie = "siyu_reader"
+
+// reader is who opens an address in a browser. Inside WeChat he is sent away to be asked, once: back with an answer, or without a good one, he
+// reads on.
+func (h *handler) reader(c *gin.Context, token string) (who radar.Viewer, away string, err error) {
+	ctx := c.Request.Context()
+	visitor, _ := c.Cookie(visitorCookie)
+	if c.Query("state") != "" {
+		nonce, _ := c.Cookie(nonceCookie)
+		h.keep(c, nonceCookie, "", -1)
+		return h.Radar.Answered(ctx, token, nonce, visitor, c.Query("code"), c.Query("state")), "", nil
+	}
+	if strings.Contains(c.Request.UserAgent(), "MicroMessenger") {
+		nonce := rand.Text()
+		if away, err = h.Radar.Ask(ctx, token, nonce, visitor); away != "" {
+			h.keep(c, nonceCookie, nonce, 600)
+		}
+	}
+	return radar.Viewer{Visitor: visitor}, away, err
+}
+
+// keep sets a cookie of the addresses that messages carry.
+func (h *handler) keep(c *gin.Context, name, value string, seconds int) {
+	c.SetSameSite(http.SameSiteLaxMode)
+	c.SetCookie(name, value, seconds, radar.Route, "", strings.HasPrefix(h.Config.Server.PublicURL, "https://"), true)
 }

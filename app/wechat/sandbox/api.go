@@ -32,7 +32,8 @@ type answer struct {
 	status int
 	typ    string
 	body   []byte
-	code   int // errcode
+	code   int    // errcode
+	to     string // of a redirect
 }
 
 // endpoint is one path of WeChat's API.
@@ -48,7 +49,7 @@ type endpoint struct {
 
 var jsonOK = []byte(`{"errcode":0,"errmsg":"ok"}`)
 
-func (c *call) ok() answer { return answer{200, "application/json; encoding=utf-8", jsonOK, 0} }
+func (c *call) ok() answer { return answer{200, "application/json; encoding=utf-8", jsonOK, 0, ""} }
 
 // give answers v, which mostly carries no errcode.
 func (c *call) give(v any) answer {
@@ -58,7 +59,7 @@ func (c *call) give(v any) answer {
 	if err := enc.Encode(v); err != nil {
 		return c.fail(-1)
 	}
-	return answer{200, "application/json; encoding=utf-8", bytes.TrimSuffix(b.Bytes(), []byte("\n")), 0}
+	return answer{200, "application/json; encoding=utf-8", bytes.TrimSuffix(b.Bytes(), []byte("\n")), 0, ""}
 }
 
 // okWith is errcode 0 and more fields.
@@ -127,7 +128,7 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 	var a answer
 	switch {
 	case f != nil && f.Kind == FaultHTTP500:
-		a = answer{f.status(), "text/html", []byte("<html><head><title>502 Bad Gateway</title></head><body>upstream error</body></html>"), 0}
+		a = answer{f.status(), "text/html", []byte("<html><head><title>502 Bad Gateway</title></head><body>upstream error</body></html>"), 0, ""}
 		s.logCall(r, raw, a, f, "")
 	default:
 		a = s.dispatch(r, raw, f)
@@ -146,6 +147,9 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 		body = body[:len(body)/2]
 	}
 	w.Header().Set("Content-Type", a.typ)
+	if a.to != "" {
+		w.Header().Set("Location", a.to)
+	}
 	w.WriteHeader(a.status)
 	if _, err := w.Write(body); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.log.Debug("sandbox: answer", "error", err)

@@ -63,6 +63,8 @@ func init() {
 		"/wxaapi/newtmpl/deltemplate":      {run: templateDelete, post: true, day: 1000},
 		"/wxaapi/newtmpl/getcategory":      {run: templateCategories, day: 1000},
 		"/sns/jscode2session":              {run: jscode2session, open: true},
+		"/connect/oauth2/authorize":        {run: authorizePage, open: true},
+		"/sns/oauth2/access_token":         {run: webLogin, open: true},
 		"/wxa/business/getuserphonenumber": {run: phoneNumber, post: true, forMP: true},
 		"/wxa/getwxacodeunlimit":           {run: wxacode, post: true, minute: 5000, forMP: true},
 		"/wxa/msg_sec_check":               {run: msgSecCheck, post: true, day: 2_000_000, minute: 4000, forMP: true},

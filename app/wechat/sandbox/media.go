@@ -107,7 +107,7 @@ func materialGet(c *call) answer {
 	if !known || until != 0 || raw == nil {
 		return c.fail(40007)
 	}
-	return answer{200, http.DetectContentType(raw), raw, 0}
+	return answer{200, http.DetectContentType(raw), raw, 0, ""}
 }
 
 func mediaUpload(c *call) answer {

@@ -17,7 +17,7 @@ const (
 
 // code is what a phone hands to a mini-program: for a login or for a phone number. Good once.
 type code struct {
-	kind   string // login or phone
+	kind   string // login, phone or web
 	acct   *account
 	person int64
 	number string
