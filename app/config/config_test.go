@@ -89,6 +89,7 @@ func TestAWrongSettingNamesItsKey(t *testing.T) {
 		{accounts, "", "wechat.accounts[0].secret is empty: set it or SIYU_WECHAT_MY_OA_SECRET"},
 		{"wechat:\n  accounts:\n  - {name: my-oa, kind: oa, appid: wx1}\n", "SIYU_WECHAT_MY_OA_SECRET=s", "wechat.accounts[0].token is empty"},
 		{"wechat:\n  accounts:\n  - {name: oa, kind: oa, appid: wx1, secret: s, token: t, mode: safe}\n", "", "wechat.accounts[0].encoding_aes_key is empty"},
+		{"wechat:\n  accounts:\n  - {name: oa, kind: oa, appid: wx1, secret: s, token: t, web_login: true}\n", "", "wechat.accounts[0].web_login is true"},
 		{accounts + "sandbox: {enabled: true}", "SIYU_WECHAT_MY_OA_SECRET=s", "sandbox.enabled"},
 		{"", "SIYU_DATABASE_DRIVR=mysql", "SIYU_DATABASE_DRIVR is unknown"},
 		{"", "SIYU_DATABASE_MAX_OPEN=x", "SIYU_DATABASE_MAX_OPEN has a value of the wrong type"},
