@@ -370,6 +370,7 @@ func (w *world) people() {
 	require.Equal(w.t, "analyst", w.admin(200, "PUT", "/operators/"+id, object{"role": "analyst"}).Body["role"])
 	require.NotNil(w.t, w.admin(200, "PUT", "/operators/"+id, object{"disabled": true}).Body["disabled_at"])
 	w.refused(w.admin(409, "POST", "/operators", object{"login": "xiaomei", "role": "operator"}), 409, "CONFLICT")
+	require.Equal(w.t, false, w.admin(200, "POST", "/operators/"+id+"/two-step/reset", nil).Body["two_step"])
 	require.NotEqual(w.t, made.Body["password"], w.admin(200, "POST", "/operators/"+id+"/password", nil).Body["password"])
 	w.refused(w.admin(404, "PUT", "/operators/999", object{"role": "owner"}), 404, "NOT_FOUND")
 

@@ -6,7 +6,7 @@ package model
 func All() []any {
 	return []any{
 		&IdempotencyKey{}, &Revision{},
-		&Operator{}, &Session{}, &APIKey{}, &Audit{}, &Job{}, &Work{}, &Secret{},
+		&Operator{}, &RecoveryCode{}, &Session{}, &APIKey{}, &Audit{}, &Job{}, &Work{}, &Secret{},
 		&Event{}, &Outbox{},
 		&Member{}, &Identity{}, &Union{}, &Merge{}, &MergeChange{}, &MemberChange{}, &Former{}, &Position{}, &BirthdayUse{},
 		&Account{}, &Balance{}, &Lot{}, &Entry{}, &LotMove{}, &Hold{}, &GrantRequest{}, &ConversionRule{}, &Conversion{}, &DeductionSettings{},

@@ -11,6 +11,19 @@ type Operator struct {
 	MustChange   bool       `gorm:"not null;default:false"` // the password was made for him: he has to choose his own first
 	DisabledAt   *time.Time `gorm:"precision:6"`
 	CreatedAt    time.Time  `gorm:"not null;precision:6"`
+	TOTPSealed   string     `gorm:"column:totp_sealed;size:255;not null;default:''"` // the key of his authenticator, sealed; "" = the password alone opens
+	TOTPStep     int64      `gorm:"column:totp_step;not null;default:0"`             // of the last code that he used: none up to it is taken again
+	CodeFails    int        `gorm:"not null;default:0"`                              // wrong codes since the last right one
+	CodesFrom    *time.Time `gorm:"precision:6"`                                     // real time: after too many wrong ones no code is taken before
+}
+
+// TwoStep reports that a code is asked for after the password.
+func (o *Operator) TwoStep() bool { return o.TOTPSealed != "" }
+
+// RecoveryCode opens once, in place of a code of the authenticator. Written by app/operator.
+type RecoveryCode struct {
+	OperatorID int64  `gorm:"primaryKey;autoIncrement:false"`
+	Hash       string `gorm:"primaryKey;size:64"` // keyed: of no use without the secret key
 }
 
 // Session is a console login. Written by app/operator.

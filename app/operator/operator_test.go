@@ -49,7 +49,7 @@ func TestLogin(t *testing.T) {
 		require.NotContains(t, user.PasswordHash, password)
 		require.True(t, strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$"))
 
-		token, err := s.Login(t.Context(), "demo", password, "1.1.1.1")
+		token, err := signIn(t, s, "demo", password, "1.1.1.1")
 		require.NoError(t, err)
 		found, err := s.Session(t.Context(), token)
 		require.NoError(t, err)
@@ -65,8 +65,8 @@ func TestLogin(t *testing.T) {
 		s, _ := newService(t)
 		_, err := s.EnsureDemo(t.Context())
 		require.NoError(t, err)
-		_, one := s.Login(t.Context(), "demo", "wrong", "1.1.1.1")
-		_, other := s.Login(t.Context(), "nobody", "wrong", "1.1.1.1")
+		_, one := signIn(t, s, "demo", "wrong", "1.1.1.1")
+		_, other := signIn(t, s, "nobody", "wrong", "1.1.1.1")
 		require.Equal(t, one, other)
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(one))
 	})
@@ -74,15 +74,15 @@ func TestLogin(t *testing.T) {
 		t.Parallel()
 		s, _ := newService(t)
 		for range 5 {
-			_, err := s.Login(t.Context(), "demo", "wrong", "1.1.1.1")
+			_, err := signIn(t, s, "demo", "wrong", "1.1.1.1")
 			require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
 		}
-		_, err := s.Login(t.Context(), "demo", "wrong", "1.1.1.1")
+		_, err := signIn(t, s, "demo", "wrong", "1.1.1.1")
 		var e *errs.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, errs.RateLimited, e.Code)
 		require.Positive(t, e.Args["retry_after"])
-		_, err = s.Login(t.Context(), "demo", "wrong", "2.2.2.2")
+		_, err = signIn(t, s, "demo", "wrong", "2.2.2.2")
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
 	})
 	t.Run("AnExpiredSessionIsNone", func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestLogin(t *testing.T) {
 		s, d := newService(t)
 		password, err := s.EnsureDemo(t.Context())
 		require.NoError(t, err)
-		token, err := s.Login(t.Context(), "demo", password, "")
+		token, err := signIn(t, s, "demo", password, "")
 		require.NoError(t, err)
 		require.NoError(t, d.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
 			return tx.Model(&model.Session{}).Where("1 = 1").Update("expires_at", clock.Real().Add(-time.Second)).Error
@@ -116,7 +116,7 @@ func TestLogin(t *testing.T) {
 		}
 		wg.Wait()
 		require.Len(t, made, 1)
-		_, err := s.Login(t.Context(), "demo", <-made, "")
+		_, err := signIn(t, s, "demo", <-made, "")
 		require.NoError(t, err)
 	})
 }
@@ -299,4 +299,11 @@ func TestTokens(t *testing.T) {
 	b, err := json.Marshal(row)
 	require.NoError(t, err)
 	require.NotContains(t, string(b), long)
+}
+
+// signIn is the token of who needs no second step.
+func signIn(t *testing.T, s *operator.Service, login, password, ip string) (string, error) {
+	t.Helper()
+	in, err := s.Login(t.Context(), login, password, ip)
+	return in.Token, err
 }

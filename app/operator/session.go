@@ -19,11 +19,17 @@ import (
 // SessionTTL is how long a console login lasts, in real time.
 const SessionTTL = 12 * time.Hour
 
-// Login opens a session and returns the token for the cookie. A wrong login and a wrong password are the same errs.Unauthorized;
+// Opened is what a right password gives: a session, or a ticket to answer with a code for who has a second step.
+type Opened struct {
+	Token  string // for the cookie
+	Ticket string // for LoginCode
+}
+
+// Login opens a session, or asks for a code. A wrong login and a wrong password are the same errs.Unauthorized;
 // too many attempts on one login from one address are errs.RateLimited with retry_after in seconds.
-func (s *Service) Login(ctx context.Context, login, password, ip string) (token string, err error) {
+func (s *Service) Login(ctx context.Context, login, password, ip string) (in Opened, err error) {
 	if err := s.attempt(login + "|" + ip); err != nil {
-		return "", err
+		return in, err
 	}
 	user, err := first[model.Operator](s.db.Reader(ctx).Where("login = ?", login), errs.Unauthorized, "operator.login_wrong")
 	hash := nobody
@@ -31,23 +37,34 @@ func (s *Service) Login(ctx context.Context, login, password, ip string) (token 
 	case err == nil:
 		hash = user.PasswordHash
 	case errs.CodeOf(err) == "":
-		return "", err
+		return in, err
 	}
 	same, verr := s.verify(ctx, password, hash)
 	if verr != nil {
-		return "", verr
+		return in, verr
 	}
 	if user == nil || !same || user.DisabledAt != nil {
-		return "", errs.New(errs.Unauthorized, "operator.login_wrong")
+		return in, errs.New(errs.Unauthorized, "operator.login_wrong")
 	}
-	token = rand.Text()
+	if user.TwoStep() {
+		in.Ticket, err = s.ticket(user)
+		return in, err
+	}
 	err = s.db.Tx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		now := clock.Real()
-		if err := tx.Where("expires_at <= ?", now).Delete(&model.Session{}).Error; err != nil {
-			return err
-		}
-		return tx.Create(&model.Session{TokenHash: hashToken(token), OperatorID: user.ID, ExpiresAt: now.Add(SessionTTL)}).Error
+		in.Token, err = openSession(tx, user.ID)
+		return err
 	})
+	return in, err
+}
+
+// openSession returns the token of a new session.
+func openSession(tx *gorm.DB, id int64) (token string, err error) {
+	token = rand.Text()
+	now := clock.Real()
+	err = tx.Where("expires_at <= ?", now).Delete(&model.Session{}).Error
+	if err == nil {
+		err = tx.Create(&model.Session{TokenHash: hashToken(token), OperatorID: id, ExpiresAt: now.Add(SessionTTL)}).Error
+	}
 	if err != nil {
 		return "", fmt.Errorf("operator: open a session: %w", err)
 	}

@@ -226,7 +226,7 @@ func (s *Service) Users(ctx context.Context) (rows []model.Operator, err error) 
 
 // UserFacts are what the audit log says of an operator.
 func UserFacts(u *model.Operator) map[string]any {
-	return map[string]any{"login": u.Login, "role": u.Role, "disabled": u.DisabledAt != nil, "must_change": u.MustChange}
+	return map[string]any{"login": u.Login, "role": u.Role, "disabled": u.DisabledAt != nil, "must_change": u.MustChange, "two_step": u.TwoStep()}
 }
 
 func userObject(id int64) string { return fmt.Sprintf("operator:%d", id) }

@@ -28,9 +28,9 @@ func TestUsers(t *testing.T) {
 		t.Parallel()
 		s, d := newService(t)
 		u := make(t, s, "xiaomei", operator.RoleSupport)
-		token, err := s.Login(t.Context(), "xiaomei", u.Password, "")
+		token, err := signIn(t, s, "xiaomei", u.Password, "")
 		require.NoError(t, err)
-		elsewhere, err := s.Login(t.Context(), "xiaomei", u.Password, "")
+		elsewhere, err := signIn(t, s, "xiaomei", u.Password, "")
 		require.NoError(t, err)
 		in, err := s.Session(t.Context(), token)
 		require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestUsers(t *testing.T) {
 		require.False(t, in.MustChange)
 		_, err = s.Session(t.Context(), elsewhere)
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
-		_, err = s.Login(t.Context(), "xiaomei", u.Password, "")
+		_, err = signIn(t, s, "xiaomei", u.Password, "")
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
 
 		var log []model.Audit
@@ -84,17 +84,17 @@ func TestUsers(t *testing.T) {
 			},
 			func() error { _, err := s.ChangeUser(t.Context(), owner, u.ID, disabled(true)); return err },
 		} {
-			token, err := s.Login(t.Context(), "xiaomei", u.Password, "")
+			token, err := signIn(t, s, "xiaomei", u.Password, "")
 			require.NoError(t, err)
 			require.NoError(t, change())
 			_, err = s.Session(t.Context(), token)
 			require.Equal(t, errs.Unauthorized, errs.CodeOf(err))
 		}
-		_, err := s.Login(t.Context(), "xiaomei", u.Password, "2")
+		_, err := signIn(t, s, "xiaomei", u.Password, "2")
 		require.Equal(t, errs.Unauthorized, errs.CodeOf(err), "a disabled user does not sign in")
 		_, err = s.ChangeUser(t.Context(), owner, u.ID, disabled(false))
 		require.NoError(t, err)
-		_, err = s.Login(t.Context(), "xiaomei", u.Password, "2")
+		_, err = signIn(t, s, "xiaomei", u.Password, "2")
 		require.NoError(t, err)
 	})
 	t.Run("TheLastOwnerStays", func(t *testing.T) {

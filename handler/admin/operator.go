@@ -15,12 +15,13 @@ type Operator struct {
 	Login      string    `json:"login" example:"xiaomei"`
 	Role       string    `json:"role" example:"operator" doc:"owner, manager, operator, analyst or support"`
 	MustChange bool      `json:"must_change" doc:"He has not chosen a password of his own yet"`
+	TwoStep    bool      `json:"two_step" doc:"A code of his authenticator is asked for after the password"`
 	DisabledAt *web.Time `json:"disabled_at" doc:"null: he may sign in"`
 	CreatedAt  web.Time  `json:"created_at"`
 }
 
 func operatorView(o model.Operator) Operator {
-	return Operator{web.IDOf(o.ID), o.Login, o.Role, o.MustChange, web.AtPtr(o.DisabledAt), web.At(o.CreatedAt)}
+	return Operator{web.IDOf(o.ID), o.Login, o.Role, o.MustChange, o.TwoStep(), web.AtPtr(o.DisabledAt), web.At(o.CreatedAt)}
 }
 
 // NewOperator is an operator with his first password.
@@ -54,6 +55,9 @@ func (h *handler) operators(api *web.API) {
 	o = op(operator.Operators, http.MethodPost, "/operators/{id}/password", "Give him a new password that is shown once", http.StatusNotFound)
 	o.Description = "It ends his sessions."
 	web.Write(api, o, h.resetPassword)
+	o = op(operator.Operators, http.MethodPost, "/operators/{id}/two-step/reset", "Take the second step from one who lost his authenticator", http.StatusNotFound)
+	o.Description = "It ends his sessions. The password alone opens until he turns it on again."
+	web.Write(api, o, h.resetTwoStep)
 }
 
 func (h *handler) getOperators(ctx context.Context, _ *web.None) (*web.Out[web.List[Operator]], error) {
@@ -77,6 +81,14 @@ func (h *handler) putOperator(ctx context.Context, in *operatorPut) (*web.Out[Op
 func (h *handler) resetPassword(ctx context.Context, in *byID) (*web.Out[NewOperator], error) {
 	u, err := h.Operators.ResetPassword(ctx, web.Caller(ctx), in.ID.Int())
 	return newOperator(u, err)
+}
+
+func (h *handler) resetTwoStep(ctx context.Context, in *byID) (*web.Out[Operator], error) {
+	u, err := h.Operators.ResetCodes(ctx, web.Caller(ctx), in.ID.Int())
+	if err != nil {
+		return nil, err
+	}
+	return &web.Out[Operator]{Body: operatorView(*u)}, nil
 }
 
 func newOperator(u *operator.NewUser, err error) (*web.Out[NewOperator], error) {

@@ -58,7 +58,7 @@ var elsewhere = []string{
 	"POST /console/webhook-deliveries/:id/replay", "POST /console/webhooks/:id/replay",
 	"POST /console/works/:id/cancel", "POST /console/works/:id/retry",
 	"POST /console/audiences/:id/look", "POST /console/autotags/:id/look", "POST /console/sops/:id/shift", // they change nothing
-	"POST /console/menu/:id/delete", "POST /console/start", "POST /console/password", "POST /console/members/:id/tags",
+	"POST /console/menu/:id/delete", "POST /console/start", "POST /console/password", "POST /console/totp", "POST /console/operators/:id/totp", "POST /console/members/:id/tags",
 }
 
 // Every form of the console that changes something leaves a line in the audit log: each is found on its page and sent as a browser would,

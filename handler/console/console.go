@@ -264,6 +264,9 @@ func (con *Console) routes() []route {
 		{get, "/keys", operator.Operators, con.keys},
 		{post, "/keys", operator.Operators, con.createKey},
 		{post, "/keys/:id/delete", operator.Operators, con.deleteKey},
+		{get, "/totp", operator.Self, con.totp},
+		{post, "/totp", operator.Self, con.changeTOTP},
+		{post, "/operators/:id/totp", operator.Operators, con.resetTOTP},
 		{get, "/password", operator.Self, con.password},
 		{post, "/password", operator.Self, con.changePassword},
 	}

@@ -204,7 +204,7 @@ func TestAnotherOriginChangesNothing(t *testing.T) {
 
 // pages are all pages of the demo brand; {member} and {run} are filled in.
 var pages = []string{
-	"/console", "/console/start", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members/{member}", "/console/tags", "/console/tags/hygiene", "/console/segments", "/console/segments/rfm", "/console/segments/layers/new", "/console/segments/layers/2", "/console/audiences/new?tag=1&tag=2", "/console/autotags",
+	"/console", "/console/start", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members/{member}", "/console/tags", "/console/tags/hygiene", "/console/segments", "/console/totp", "/console/segments/rfm", "/console/segments/layers/new", "/console/segments/layers/2", "/console/audiences/new?tag=1&tag=2", "/console/autotags",
 	"/console/autotags/new", "/console/autotags/1", "/console/autotags/2", "/console/rules", "/console/rules/new", "/console/rules/1", "/console/rules/2",
 	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/forms", "/console/forms/new", "/console/forms/1", "/console/forms/1/results", "/console/forms/1/results?split=tier", "/console/groups", "/console/groups/new",
 	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/radars", "/console/radars/new", "/console/radars/1", "/console/radars/1?of=visitors", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1", "/console/channels/1/poster", "/console/customers", "/console/recalls", "/console/recalls/new", "/console/caps", "/console/sops", "/console/sops/new", "/console/sops/new?template=important",

@@ -108,7 +108,9 @@ func (con *Console) changeOperator(c *gin.Context) error {
 type passwordView struct {
 	Frame
 	Must bool // before anything else
-	Form *Form
+
+	TwoStep bool
+	Form    *Form
 }
 
 func (con *Console) password(c *gin.Context) error {
@@ -116,7 +118,7 @@ func (con *Console) password(c *gin.Context) error {
 }
 
 func (con *Console) showPassword(c *gin.Context, status int, f *Form) error {
-	v := passwordView{Frame: con.frame(c, "password"), Must: operatorOf(c).MustChange, Form: f}
+	v := passwordView{Frame: con.frame(c, "password"), Must: operatorOf(c).MustChange, TwoStep: operatorOf(c).TwoStep(), Form: f}
 	web.Page(c, status, "console/password", v)
 	return nil
 }

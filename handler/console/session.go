@@ -106,8 +106,9 @@ func askLogin(c *gin.Context) {
 
 type loginView struct {
 	Frame
-	Form *Form
-	Next string
+	Form   *Form
+	Next   string
+	Ticket string // a code is asked for
 }
 
 func (con *Console) loginPage(c *gin.Context) error {
@@ -120,7 +121,8 @@ func (con *Console) showLogin(c *gin.Context, status int, f *Form) error {
 		next = c.Query("next")
 	}
 	f.Del("password")
-	web.Page(c, status, "console/login", loginView{Frame: con.frame(c, "login"), Form: f, Next: next})
+	f.Del("code")
+	web.Page(c, status, "console/login", loginView{Frame: con.frame(c, "login"), Form: f, Next: next, Ticket: f.Get("ticket")})
 	return nil
 }
 
@@ -129,16 +131,27 @@ func (con *Console) login(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := con.app.Operators.Login(c.Request.Context(), f.Get("login"), f.Values.Get("password"), c.ClientIP())
+	in := operator.Opened{Ticket: f.Get("ticket")}
+	if in.Ticket == "" {
+		in, err = con.app.Operators.Login(c.Request.Context(), f.Get("login"), f.Values.Get("password"), c.ClientIP())
+	} else {
+		in.Token, err = con.app.Operators.LoginCode(c.Request.Context(), in.Ticket, f.Get("code"))
+	}
 	var e *errs.Error
 	if errors.As(err, &e) && web.Status(err) < http.StatusInternalServerError {
-		f.refuse(c, e)
+		if f.refuse(c, e); e.Key == "operator.ticket_over" {
+			f.Del("ticket")
+		}
 		return con.showLogin(c, web.Status(err), f)
 	}
 	if err != nil {
 		return err
 	}
-	setCookie(c, sessionCookie(c.Request), token, int(operator.SessionTTL.Seconds()))
+	if in.Token == "" { // the password was right; the code comes next
+		f.Set("ticket", in.Ticket)
+		return con.showLogin(c, http.StatusOK, f)
+	}
+	setCookie(c, sessionCookie(c.Request), in.Token, int(operator.SessionTTL.Seconds()))
 	c.Redirect(http.StatusSeeOther, inside(f.Get("next")))
 	return nil
 }

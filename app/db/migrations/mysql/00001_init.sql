@@ -23,8 +23,17 @@ CREATE TABLE IF NOT EXISTS `operators` (
   `must_change` tinyint(1) NOT NULL DEFAULT 0,
   `disabled_at` datetime(6) DEFAULT NULL,
   `created_at` datetime(6) NOT NULL,
+  `totp_sealed` varchar(255) NOT NULL DEFAULT '',
+  `totp_step` bigint NOT NULL DEFAULT 0,
+  `code_fails` bigint NOT NULL DEFAULT 0,
+  `codes_from` datetime(6) DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `idx_operators_login` (`login`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `recovery_codes` (
+  `operator_id` bigint NOT NULL,
+  `hash` varchar(64) NOT NULL,
+  PRIMARY KEY (`operator_id`,`hash`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `sessions` (
   `token_hash` varchar(64) NOT NULL,

@@ -3,8 +3,9 @@
 CREATE TABLE `idempotency_keys` (`principal` text,`route` text,`request_key` text,`hash` text NOT NULL,`answer` mediumtext NOT NULL,`created_at` datetime NOT NULL,PRIMARY KEY (`principal`,`route`,`request_key`));
 CREATE INDEX `idx_idempotency_keys_created_at` ON `idempotency_keys`(`created_at`);
 CREATE TABLE `revisions` (`name` text,`n` integer NOT NULL DEFAULT 0,PRIMARY KEY (`name`));
-CREATE TABLE `operators` (`id` integer PRIMARY KEY AUTOINCREMENT,`login` text NOT NULL,`password_hash` text NOT NULL,`role` text NOT NULL,`must_change` numeric NOT NULL DEFAULT false,`disabled_at` datetime,`created_at` datetime NOT NULL);
+CREATE TABLE `operators` (`id` integer PRIMARY KEY AUTOINCREMENT,`login` text NOT NULL,`password_hash` text NOT NULL,`role` text NOT NULL,`must_change` numeric NOT NULL DEFAULT false,`disabled_at` datetime,`created_at` datetime NOT NULL,`totp_sealed` text NOT NULL DEFAULT "",`totp_step` integer NOT NULL DEFAULT 0,`code_fails` integer NOT NULL DEFAULT 0,`codes_from` datetime);
 CREATE UNIQUE INDEX `idx_operators_login` ON `operators`(`login`);
+CREATE TABLE `recovery_codes` (`operator_id` integer,`hash` text,PRIMARY KEY (`operator_id`,`hash`));
 CREATE TABLE `sessions` (`token_hash` text,`operator_id` integer NOT NULL,`expires_at` datetime NOT NULL,PRIMARY KEY (`token_hash`));
 CREATE INDEX `idx_sessions_operator_id` ON `sessions`(`operator_id`);
 CREATE TABLE `api_keys` (`id` integer PRIMARY KEY AUTOINCREMENT,`name` text NOT NULL,`token_hash` text NOT NULL,`scopes` text NOT NULL,`created_at` datetime NOT NULL);
