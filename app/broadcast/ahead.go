@@ -26,14 +26,9 @@ func (s *Service) Ahead(ctx context.Context, until time.Time) ([]Ahead, error) {
 	}
 	var all []Ahead
 	for _, b := range rows {
-		a := Ahead{Broadcast: b, At: []time.Time{*b.NextAt}}
+		a := Ahead{Broadcast: b, At: clock.Firings(b.Cron, s.zone, *b.NextAt, until, 366)}
 		if err := b.Condition.Into(&a.Who); err != nil {
 			return nil, wrap("ahead", err)
-		}
-		if line, err := clock.ParseCron(b.Cron, s.zone); b.Cron != "" && err == nil {
-			for t := line.Next(*b.NextAt); !t.IsZero() && t.Before(until) && len(a.At) < 366; t = line.Next(t) {
-				a.At = append(a.At, t)
-			}
 		}
 		all = append(all, a)
 	}

@@ -96,17 +96,7 @@ func (s *Service) View(ctx context.Context, lang string, b *model.Broadcast) (*V
 	if b.State != model.BroadcastActive || b.NextAt == nil {
 		return v, nil
 	}
-	v.Next = []time.Time{*b.NextAt}
-	if b.Cron == "" {
-		return v, nil
-	}
-	line, err := clock.ParseCron(b.Cron, s.zone)
-	if err != nil {
-		return nil, wrap("view", err)
-	}
-	for t := line.Next(*b.NextAt); len(v.Next) < 5 && !t.IsZero(); t = line.Next(t) {
-		v.Next = append(v.Next, t)
-	}
+	v.Next = clock.Firings(b.Cron, s.zone, *b.NextAt, b.NextAt.AddDate(5, 0, 0), 5)
 	return v, nil
 }
 

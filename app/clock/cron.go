@@ -33,6 +33,17 @@ func ParseCron(line string, z Zone) (Cron, error) {
 	return Cron{s, z}, nil
 }
 
+// Firings are next and those that the cron line brings after it, before until and at most so many. A line that is none brings no more.
+func Firings(line string, z Zone, next, until time.Time, most int) (all []time.Time) {
+	c, err := ParseCron(line, z)
+	for t := next; !t.IsZero() && t.Before(until) && len(all) < most; t = c.Next(t) {
+		if all = append(all, t); err != nil {
+			break
+		}
+	}
+	return all
+}
+
 // CheckCron reads the line that an operator wrote in the field "cron" and gives its first firing after now. It refuses what is no cron
 // line, is longer than its column or can never fire.
 func CheckCron(line string, z Zone, now time.Time) (c Cron, first time.Time, err error) {

@@ -290,6 +290,14 @@ func (s *Service) RunDue(ctx context.Context, now time.Time) (n int, err error) 
 	return n, err
 }
 
+// Calls are the recalls whose calls are due before an instant.
+func (s *Service) Calls(ctx context.Context, until time.Time) (rows []model.Recall, err error) {
+	if err = s.DB.Reader(ctx).Where("call_at < ?", until).Order("call_at").Find(&rows).Error; err != nil {
+		err = fmt.Errorf("recall: calls: %w", err)
+	}
+	return rows, err
+}
+
 // Due is when the next calls are; false if none are.
 func (s *Service) Due(ctx context.Context) (time.Time, bool, error) {
 	var rows []model.Recall
