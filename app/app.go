@@ -168,7 +168,7 @@ func New(d Deps) *App {
 	a.Tasks = task.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Checkins, a.Quizzes, a.Forms)
 	quietFrom, quietTo := d.Config.Quiet()
 	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{
-		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name,
+		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name, KindOf: d.kindOf,
 		DailyCap: d.Config.Reach.DailyCap, QuietFrom: quietFrom, QuietTo: quietTo,
 		InFlight: d.Config.Reach.InFlight, Workers: d.Config.Reach.Workers,
 		Rates: d.Config.Reach.Rates, DayCalls: d.Config.Reach.DayCalls, Prices: d.Config.Reach.Prices,
@@ -297,6 +297,12 @@ func publicURL(c *config.Config) string {
 		return "http://" + c.Addr
 	}
 	return c.Server.PublicURL
+}
+
+// kindOf is the kind of an account; "" for one that is not there.
+func (d *Deps) kindOf(name string) string {
+	a, _ := d.Account(name)
+	return a.Kind
 }
 
 // webLogin is the account by which pages inside WeChat ask who reads them: the first, as messages come from it; "" for none.

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"encoding/base64"
 	"fmt"
+	"testing"
 
 	"github.com/stretchr/testify/require"
 )
@@ -51,4 +52,39 @@ func (w *world) recalls() {
 	require.EqualValues(w.t, 1, f["reached"])
 	require.Len(w.t, w.admin(200, "GET", "/recalls/"+id+"/skipped", nil).items(), 3)
 	require.Empty(w.t, w.admin(200, "GET", "/recalls/"+id+"/recalled", nil).items())
+}
+
+// Whatever saves a message refuses an account that is not there, or that is of the other kind, at its path.
+func TestSenders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	message := func(oa, mp string) object {
+		return object{"text": "你好", "account": oa, "channels": []string{"customer", "subscribe"}, "subscribe": object{
+			"account": mp, "template_id": "TPL_ACTIVITY", "data": object{"thing1": "a", "thing2": "b", "time3": "2026-11-25 10:00"},
+		}}
+	}
+	for name, form := range map[string]struct {
+		path, at string
+		body     func(m object) object
+	}{
+		"broadcast": {"/broadcasts", "", func(m object) object { return object{"name": "x", "message": m} }},
+		"trial": {"/broadcasts", "trial.variants[0].", func(m object) object {
+			return object{"name": "x", "message": message("", ""), "trial": object{"variants": []object{{"share": 50, "message": m}}}}
+		}},
+		"reminder": {"/reminders", "", func(m object) object { return object{"name": "x", "kind": "spend", "cron": "0 10 * * *", "account": "points", "at_least": 1, "message": m} }},
+		"SOP": {"/sops", "steps[0].send.", func(m object) object {
+			return object{"name": "x", "entry": object{"event": "checkin.done"}, "steps": []object{{"key": "a", "send": object{"message": m}}}}
+		}},
+	} {
+		for at, m := range map[string]object{
+			"message.account": message("away", ""), "message.subscribe.account": message("oa", "away"),
+		} {
+			res := w.admin(400, "POST", form.path, form.body(m))
+			w.refused(res, 400, "INVALID")
+			require.Equal(t, form.at+at, res.Body["error"].(object)["details"].(object)["field"], "%s: %s", name, res.Raw)
+		}
+		w.refused(w.admin(400, "POST", form.path, form.body(message("mp", ""))), 400, "INVALID")
+		w.refused(w.admin(400, "POST", form.path, form.body(message("", "oa"))), 400, "INVALID")
+		w.admin(201, "POST", form.path, form.body(message("oa", "mp")))
+	}
 }

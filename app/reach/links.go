@@ -52,12 +52,16 @@ func (s *Service) links(tx *gorm.DB, m *Message) (k links, err error) {
 	return k, err
 }
 
-// CheckTx is Validate, and refuses radar links that are not there, and with which a text grows too long.
+// CheckTx is Validate, and refuses accounts that cannot send, radar links that are not there, and those with which a text grows too long: what
+// every form of saving a message asks.
 func (s *Service) CheckTx(tx *gorm.DB, class string, m Message, own ...string) error {
 	if err := Validate(class, m, own...); err != nil {
 		return err
 	}
 	if err := s.checkPhone(class, &m); err != nil {
+		return err
+	}
+	if err := s.checkSenders(&m); err != nil {
 		return err
 	}
 	if c := m.rich(); c != nil && c.Kind == reply.Card && s.o.MPAppID == "" {
@@ -68,6 +72,18 @@ func (s *Service) CheckTx(tx *gorm.DB, class string, m Message, own ...string) e
 		err = errs.Field("message.text", "reach.long_text", "limit", maxChars)
 	}
 	return err
+}
+
+// checkSenders refuses accounts that are not there, or of the other kind.
+func (s *Service) checkSenders(m *Message) error {
+	is := func(name, kind string) bool { return name == "" || s.o.KindOf == nil || s.o.KindOf(name) == kind }
+	if !is(m.Account, model.KindOA) {
+		return errs.Field("message.account", "wechat.account_unknown", "account", m.Account)
+	}
+	if m.Subscribe != nil && !is(m.Subscribe.Account, model.KindMP) {
+		return errs.Field("message.subscribe.account", "wechat.account_unknown", "account", m.Subscribe.Account)
+	}
+	return nil
 }
 
 // delivered notes who got links with the calls that WeChat accepted.

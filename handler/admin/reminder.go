@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -98,9 +97,6 @@ func (h *handler) saveReminder(ctx context.Context, action string, id int64, bef
 	if err != nil {
 		return nil, err
 	}
-	if err := h.senders(b.Message); err != nil {
-		return nil, err
-	}
 	ctx = audited(ctx, h, action, before, func(r model.Reminder) (string, any) { return object("reminder", r.ID), h.reminderView(r) })
 	r, err := h.Reminders.Save(ctx, model.Reminder{
 		ID: id, Kind: b.Kind, Name: b.Name, Enabled: on(b.Enabled), Cron: b.Cron, Event: b.Event, Days: b.Days, Account: b.Account, AtLeast: b.AtLeast, Condition: model.ToJSON(t),
@@ -118,18 +114,4 @@ func (h *handler) deleteReminder(ctx context.Context, in *byID) (*web.None, erro
 	}
 	ctx = audited(ctx, h, "reminder.delete", old.Body, func(r model.Reminder) (string, any) { return object("reminder", r.ID), nil })
 	return nil, h.Reminders.Delete(ctx, in.ID.Int())
-}
-
-// senders refuses accounts that are not there, or of the other kind.
-func (h *handler) senders(m reach.Message) error {
-	if a, ok := h.Account(m.Account); m.Account != "" && (!ok || a.Kind != model.KindOA) {
-		return errs.Field("message.account", "wechat.account_unknown", "account", m.Account)
-	}
-	if m.Subscribe == nil || m.Subscribe.Account == "" {
-		return nil
-	}
-	if a, ok := h.Account(m.Subscribe.Account); !ok || a.Kind != model.KindMP {
-		return errs.Field("message.subscribe.account", "wechat.account_unknown", "account", m.Subscribe.Account)
-	}
-	return nil
 }

@@ -245,13 +245,6 @@ func (h *handler) saveSOP(ctx context.Context, action string, id int64, before a
 	if err != nil {
 		return nil, err
 	}
-	for _, st := range d.Steps {
-		if st.Send != nil {
-			if err := h.senders(st.Send.Message); err != nil {
-				return nil, err
-			}
-		}
-	}
 	changed := audited(ctx, h, action, before, func(row model.SOP) (string, any) { return object("sop", row.ID), sopView(&row, &d) })
 	row, err := h.SOPs.Save(changed, sop.Input{ID: id, Definition: d, Move: move, Actor: web.Actor(ctx)})
 	if err != nil {

@@ -183,9 +183,9 @@ func (con *Console) readMessage(f *Form, at, path string) (m reach.Message, err 
 			m.Fallbacks[name] = word
 		}
 	}
-	if m.Account = f.Get(at + "account"); m.Account != "" && !con.sends(m.Account, model.KindOA) {
-		return m, errs.Field(at+"account", "wechat.account_unknown", "account", m.Account)
-	}
+	f.from(path+".account", at+"account")
+	f.from(path+".subscribe.account", at+"subscribe.account")
+	m.Account = f.Get(at + "account")
 	if chosen(reach.Customer) {
 		if m.Customer, err = f.customer(at+reach.Customer, path+"."+reach.Customer); err != nil {
 			return m, err
@@ -202,9 +202,6 @@ func (con *Console) readMessage(f *Form, at, path string) (m reach.Message, err 
 	m.Template, m.Notice = templates[reach.Template], templates[reach.Notice]
 	if t := templates[reach.Subscribe]; t != nil {
 		m.Subscribe = &reach.SubscribeContent{Account: f.Get(at + "subscribe.account"), TemplateID: t.TemplateID, Page: t.Page, Data: t.Data}
-		if name := m.Subscribe.Account; name != "" && !con.sends(name, model.KindMP) {
-			return m, errs.Field(at+"subscribe.account", "wechat.account_unknown", "account", name)
-		}
 	}
 	if chosen(reach.SMS) {
 		m.SMS = f.phone(at+reach.SMS, path+"."+reach.SMS)
@@ -218,12 +215,6 @@ func (con *Console) readMessage(f *Form, at, path string) (m reach.Message, err 
 		m.Inbox = &reach.InboxContent{Title: title, Page: page}
 	}
 	return m, nil
-}
-
-// sends reports whether there is an account of the kind.
-func (con *Console) sends(name, kind string) bool {
-	a, ok := con.app.Account(name)
-	return ok && a.Kind == kind
 }
 
 // long is a text of several lines.
