@@ -197,7 +197,7 @@ func New(d Deps) *App {
 	a.Recalls = recall.New(recall.Deps{DB: d.DB, Clock: d.Clock, Customers: a.Customers, Tags: a.Tags, Reach: a.Reach, Works: a.Works})
 	a.SOPs = sop.New(sop.Deps{
 		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Audience: a.Audience, Book: a.Book, Coupons: a.Coupons, Reach: a.Reach,
-		Broadcasts: a.Broadcasts, Crash: reach.CrashAt(d.Config.SandboxOn()),
+		Broadcasts: a.Broadcasts, Tags: a.Tags, Crash: reach.CrashAt(d.Config.SandboxOn()),
 	})
 	a.Inbox = inbox.New(inbox.Deps{
 		DB: d.DB, Clock: d.Clock, Account: d.Account, Events: a.Events, Members: a.Members, Channels: a.Channels,

@@ -55,9 +55,16 @@ type Subject struct {
 	At       time.Time
 	Event    *model.Event   // the event at hand; nil if there is none
 	Cache    map[string]any // for leaves that read the same rows: lives as long as the subject, which is one instant
+	Ahead    *Ahead         // of a rehearsal: what the tables will say by then; nil everywhere else
 
 	data  map[string]any // see Data
 	lower *string        // see text
+}
+
+// Ahead is what siyu itself will have changed by the instant that is asked about, of what leaves else read as it is now.
+type Ahead struct {
+	Tag    func(ctx context.Context, tx *gorm.DB, s *Subject, tagID int64) (bool, error) // whether the member will hold it
+	Earned map[string]int64                                                              // by account, beside what he has
 }
 
 // Data are the DataFields of the event at hand, read once: nobody changes them.

@@ -97,6 +97,9 @@ func Leaf() condition.Leaf {
 			}
 			sheet := p.sheet(s.MemberID, a.Account)
 			n := a.of(sheet)
+			if s.Ahead != nil {
+				n += s.Ahead.Earned[a.Account]
+			}
 			v := condition.Verdict{Holds: a.compare(n), Saw: n}
 			if sheet.NextDueAt != nil {
 				v.FlipsAt = *sheet.NextDueAt

@@ -41,13 +41,13 @@ const (
 )
 
 // Rehearse says what a member gets of SOPs and broadcasts in [from, to): what he has got, and what he would get if nothing else happened:
-// by the decisions of the live send, with caps, quotas and quiet hours. What siyu itself changes meanwhile, such as tags that time
-// takes away and what steps give, is not foreseen.
+// by the decisions of the live send, with caps, quotas and quiet hours. Tags that begin or end with time alone are foreseen, and so is what
+// steps give; a tier that changes with it, and a SOP that he enters by an event of siyu's own, are not.
 func (s *Service) Rehearse(ctx context.Context, memberID int64, from, to time.Time) ([]Rehearsed, error) {
 	if !from.Before(to) || to.Sub(from) > maxRehearsal {
 		return nil, errs.Field("to", "sop.rehearsal", "limit", int(maxRehearsal/(24*time.Hour)))
 	}
-	r := &rehearsal{Service: s, ctx: ctx, tx: s.DB.Reader(ctx), member: memberID, now: s.Clock.Now(), to: to}
+	r := &rehearsal{Service: s, ctx: ctx, tx: s.DB.Reader(ctx), member: memberID, now: s.Clock.Now(), to: to, earned: map[string]int64{}}
 	r.reach = s.Reach.Rehearse(ctx, r.tx, memberID)
 	if err := r.begin(from); err != nil {
 		return nil, err
@@ -82,6 +82,7 @@ type rehearsal struct {
 	to     time.Time
 	queue  []item
 	out    []Rehearsed
+	earned map[string]int64 // of steps, by account
 }
 
 func (r *rehearsal) push(at time.Time, order int64, do func(time.Time) error) {
@@ -98,7 +99,11 @@ func (r *rehearsal) push(at time.Time, order int64, do func(time.Time) error) {
 }
 
 func (r *rehearsal) subject(memberID int64, at time.Time) *condition.Subject {
-	return &condition.Subject{MemberID: memberID, At: at, Cache: map[string]any{}}
+	sub := &condition.Subject{MemberID: memberID, At: at, Cache: map[string]any{}, Ahead: &condition.Ahead{Tag: r.Tags.Ahead}}
+	if memberID == r.member {
+		sub.Ahead.Earned = r.earned
+	}
+	return sub
 }
 
 func (r *rehearsal) holds(memberID int64, at time.Time, t condition.Tree) (bool, error) {
@@ -346,7 +351,10 @@ func (r *rehearsal) pass(p *plan, e *model.SOPEnrolment, at time.Time) error {
 		return err
 	}
 	if st.Send != nil {
-		now := func(at time.Time) (reach.Now, error) { return r.at(d, st, at) }
+		now, err := r.given(d, st, at, over)
+		if err != nil {
+			return err
+		}
 		here := *e
 		alone := func() (bool, error) { return r.aloneAt(p, &here, st) }
 		if err := r.send(line, at, at, specOf(d, st), now, alone); err != nil {
@@ -366,6 +374,27 @@ func (r *rehearsal) pass(p *plan, e *model.SOPEnrolment, at time.Time) error {
 		r.stand(p, e)
 	}
 	return nil
+}
+
+// given gives what the step gives, and answers what its message is asked later. One decision holds for both: what he got does not undo it.
+func (r *rehearsal) given(d *Definition, st *Step, at time.Time, over bool) (func(time.Time) (reach.Now, error), error) {
+	if st.Send.Grants == nil || over {
+		return func(at time.Time) (reach.Now, error) { return r.at(d, st, at) }, nil
+	}
+	yes, err := r.holds(r.member, at, st.Send.Condition)
+	if err != nil {
+		return nil, err
+	}
+	if g := st.Send.Grants; yes && g.Amount > 0 {
+		r.earned[cmp.Or(g.Account, model.AccountPoints)] += g.Amount
+	}
+	return func(at time.Time) (reach.Now, error) {
+		over, err := r.over(r.ctx, r.tx, d, r.subject(r.member, at))
+		if err != nil || over {
+			return reach.Now{Gone: true, Reason: reach.Exited}, err
+		}
+		return reach.Now{Gone: !yes}, nil
+	}, nil
 }
 
 func specOf(d *Definition, st *Step) reach.RunSpec {

@@ -2,6 +2,8 @@ package sop_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,5 +99,65 @@ func TestARehearsalIsWhatHappens(t *testing.T) {
 	}
 	for _, why := range []string{"mass", "subscribe", reach.FreqCap, reach.Condition, reach.Exited, reach.NoQuota, reach.Unsubscribed} {
 		require.True(t, reasons[why], why)
+	}
+}
+
+// What changes with time alone is foreseen: tags that begin and end by their rules, also by way of another tag and in a pyramid, birthdays, lots
+// that expire, and what a step gave.
+func TestARehearsalForeseesWhatTimeChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	active, silent, deep, kept := w.Tag("preference", "活跃"), w.Tag("preference", "沉默"), w.Tag("preference", "沉默而有分"), w.Tag("preference", "手工")
+	w.AutoTag(active, `{"leaf":"inactive","op":"lte","days":2}`)
+	w.AutoTag(silent, `{"leaf":"inactive","op":"gte","days":4}`)
+	w.AutoTag(deep, fmt.Sprintf(`{"all":[{"leaf":"tag","tag_id":"%d"},{"leaf":"account","account":"points","op":"gte","value":40}]}`, silent))
+	w.AutoTag(kept, `{"leaf":"inactive","op":"lte","days":2}`)
+	is := func(id int64) string { return fmt.Sprintf(`{"leaf":"tag","tag_id":"%d"}`, id) }
+	hi := says("hi")
+	send := func(key string, day int, condition, more string) string {
+		return fmt.Sprintf(`{"key":"%s","when":{"day":%d,"time":"10:00"},"send":{"class":"service","message":%s,"condition":%s%s}}`, key, day, hi, condition, more)
+	}
+	rich := `{"leaf":"account","account":"points","op":"gte","value":40}`
+	w.enabled(`{"name":"时间","entry":{"event":"member.registered"},"steps":[` +
+		send("active", 2, is(active), "") + `,` + send("inactive", 3, is(active), "") + `,` + send("kept", 3, is(kept), "") + `,` +
+		send("poor", 3, `{"not":`+rich+`}`, `,"grants":{"amount":30}`) + `,` + send("silent", 5, is(silent), "") + `,` + send("deep", 5, is(deep), "") + `,` +
+		send("rich", 5, rich, "") + `]}`)
+	w.enabled(`{"name":"沉默的","entry":{"cron":"0 11 * * *","condition":` + is(silent) + `},"exit":[{"condition":{"not":` + is(silent) + `}}],"steps":[{"key":"a","send":{"class":"service","message":` + hi + `}}]}`)
+	var ids []int64
+	for i, points := range []int64{0, 20, 100} {
+		p, id := w.member(fmt.Sprint("p", i))
+		w.Act(p, "follow", nil)
+		if points > 0 {
+			w.give(id, points)
+		}
+		if i == 1 {
+			require.NoError(t, w.Tags.SetManual(t.Context(), id, kept, 1, true, "by hand"))
+		}
+		ids = append(ids, id)
+	}
+	w.Settle()
+	from, to := w.At("2026-11-23 00:00:00"), w.At("2026-12-01 00:00:00")
+	foreseen := map[int64][]string{}
+	tables := w.Tables()
+	for _, id := range ids {
+		rows, err := w.SOPs.Rehearse(t.Context(), id, from, to)
+		require.NoError(t, err)
+		foreseen[id] = w.said(rows)
+	}
+	require.Equal(t, tables, w.Tables(), "a rehearsal writes nothing")
+	w.Set("2026-12-01 00:00:00")
+	for _, id := range ids {
+		rows, err := w.SOPs.Rehearse(t.Context(), id, from, to)
+		require.NoError(t, err)
+		require.Equal(t, w.said(rows), foreseen[id], "member %d", id)
+	}
+	sent := func(id int64, step string) bool {
+		return slices.ContainsFunc(foreseen[id], func(l string) bool { return strings.Contains(l, step+": accepted") })
+	}
+	for step, want := range map[string][3]bool{
+		"active": {true, true, true}, "inactive": {}, "kept": {false, true, false}, "poor": {true, true, false}, "silent": {true, true, true},
+		"deep": {false, true, true}, "rich": {false, true, true}, "沉默的 a": {true, true, true},
+	} {
+		require.Equal(t, want, [3]bool{sent(ids[0], step), sent(ids[1], step), sent(ids[2], step)}, "%s: %v", step, foreseen)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/app/reach"
+	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -44,6 +45,7 @@ type Deps struct {
 	Coupons    *coupon.Service
 	Reach      *reach.Service
 	Broadcasts *broadcast.Service
+	Tags       *tag.Service
 	Crash      func(point string) // for kill tests: see reach.CrashAt
 }
 

@@ -42,6 +42,10 @@ type unit struct {
 func (u *unit) first() *rule  { return u.rules[0] }
 func (u *unit) onEvent() bool { return u.first().onEvent }
 
+func (u *unit) gives(tagID int64) bool {
+	return slices.ContainsFunc(u.rules, func(r *rule) bool { return r.TagID == tagID })
+}
+
 func (u *unit) reads(tagID int64) bool {
 	return slices.ContainsFunc(u.rules, func(r *rule) bool { return slices.Contains(r.reads, tagID) })
 }

@@ -38,10 +38,14 @@ func Leaf() condition.Leaf {
 			_, err = Get(tx, id)
 			return errs.AtField(err, "tag_id")
 		},
-		Eval: func(_ context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawMessage) (condition.Verdict, error) {
+		Eval: func(ctx context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawMessage) (condition.Verdict, error) {
 			id, err := tagID(raw)
 			if err != nil {
 				return condition.Verdict{}, err
+			}
+			if s.Ahead != nil && s.Ahead.Tag != nil {
+				holds, err := s.Ahead.Tag(ctx, tx, s, id)
+				return condition.Verdict{Holds: holds, Saw: holds}, err
 			}
 			var n int64
 			err = tx.Model(&model.TagHold{}).Where("tag_id = ? AND member_id = ?", id, s.MemberID).Limit(1).Count(&n).Error
