@@ -71,7 +71,9 @@ func TestSenders(t *testing.T) {
 		"trial": {"/broadcasts", "trial.variants[0].", func(m object) object {
 			return object{"name": "x", "message": message("", ""), "trial": object{"variants": []object{{"share": 50, "message": m}}}}
 		}},
-		"reminder": {"/reminders", "", func(m object) object { return object{"name": "x", "kind": "spend", "cron": "0 10 * * *", "account": "points", "at_least": 1, "message": m} }},
+		"reminder": {"/reminders", "", func(m object) object {
+			return object{"name": "x", "kind": "spend", "cron": "0 10 * * *", "account": "points", "at_least": 1, "message": m}
+		}},
 		"SOP": {"/sops", "steps[0].send.", func(m object) object {
 			return object{"name": "x", "entry": object{"event": "checkin.done"}, "steps": []object{{"key": "a", "send": object{"message": m}}}}
 		}},

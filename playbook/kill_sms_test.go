@@ -21,7 +21,9 @@ type carrier struct {
 func newCarrier(t *testing.T) *carrier {
 	c := &carrier{keys: map[string][]string{}}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in struct{ Data struct{ To, Text, Key string } }
+		var in struct {
+			Data struct{ To, Text, Key string }
+		}
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Data.Text == "" {
 			w.WriteHeader(http.StatusBadRequest)
 			return

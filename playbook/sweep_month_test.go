@@ -88,7 +88,9 @@ func (m *month) sop() obj {
 	entry := []obj{
 		{"cron": fmt.Sprintf("%d %d * * *", m.rand.IntN(60), m.rand.IntN(24)), "condition": joined},
 		{"cron": fmt.Sprintf("0 %d * * %d", m.rand.IntN(24), m.rand.IntN(7)), "condition": follower},
-		{"event": "checkin.done"}, {"event": "member.registered"}, {"event": "message.received"},
+		{"event": "checkin.done"},
+		{"event": "member.registered"},
+		{"event": "message.received"},
 	}[m.rand.IntN(5)]
 	if m.n <= 2 {
 		entry = obj{"cron": fmt.Sprintf("15 %d * * *", []int{23, 9}[m.n-1]), "condition": joined} // one that is always quiet, one that never is
@@ -151,7 +153,7 @@ func (m *month) act() {
 		m.siyu.act(p, "unfollow", nil)
 		m.away[p.ID] = true
 	case what < 6:
-		m.siyu.text(p, "在吗")
+		m.text(p, "在吗")
 	case what < 8:
 		m.login(p)
 		_ = p.API(m.ctx(), "POST", "/checkins", nil, nil) // he may have today
