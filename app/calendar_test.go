@@ -23,7 +23,9 @@ func TestCalendar(t *testing.T) {
 	w := apptest.New(t, func(c *config.Config) { c.Sandbox.Demo = true }) // a broadcast on Wednesdays
 	ctx := t.Context()
 	w.Member("alice")
-	sends := func(text string, channels ...string) reach.Message { return reach.Message{Text: text, Channels: channels} }
+	sends := func(text string, channels ...string) reach.Message {
+		return reach.Message{Text: text, Channels: channels}
+	}
 	hello := sends("一周了", reach.Customer, reach.InApp)
 	plan, err := w.SOPs.Save(ctx, sop.Input{Actor: "test", Definition: sop.Definition{
 		Name: "新人", Entry: sop.Entry{Event: model.EventRegistered},
