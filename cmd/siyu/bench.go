@@ -42,17 +42,17 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	benches := map[string]func(context.Context, *config.Config, benchOptions, io.Writer) error{
 		"checkin": benchCheckin, "callback": benchCallback, "broadcast": benchBroadcast, "home": benchHome, "followers": benchFollowers,
 		"import": benchImport, "earn": benchEarn, "posting": benchPosting, "expire": benchExpire, "verify": benchVerify,
-		"audience": benchCounts, "backfill": benchBackfill, "sop": benchSOP,
+		"audience": benchCounts, "backfill": benchBackfill, "sop": benchSOP, "console": benchConsole,
 	}
 	if len(args) == 0 || benches[args[0]] == nil {
-		return errors.New("bench: name one of checkin, callback, broadcast, home, followers, import, earn, posting, expire, verify, audience, backfill, sop")
+		return errors.New("bench: name one of checkin, callback, broadcast, home, followers, import, earn, posting, expire, verify, audience, backfill, sop, console")
 	}
 	var o benchOptions
 	cfg, err := settings("bench "+args[0], args[1:], out, func(fs *flag.FlagSet) {
 		fs.IntVar(&o.requests, "requests", 20_000, "requests on each side (checkin, callback, earn), or in all (home, audience); lines (import)")
 		fs.IntVar(&o.workers, "workers", 64, "requests at once")
 		fs.IntVar(&o.recipients, "recipients", 1_000_000, "people (broadcast, followers), members (home), lots (expire), entries (verify)")
-		fs.IntVar(&o.members, "members", 1_000_000, "people (audience, backfill)")
+		fs.IntVar(&o.members, "members", 1_000_000, "people (audience, backfill, console)")
 		fs.IntVar(&o.sop, "due", 100_000, "members of a SOP who are due in the same minute (sop)")
 		fs.IntVar(&o.seconds, "seconds", 60, "how long a broadcast or a synchronisation is measured; 0: to its end")
 		fs.StringVar(&o.profile, "profile", "", "a file for a CPU profile of the run")
