@@ -186,6 +186,10 @@ func New(d Deps) *App {
 	})
 	a.Customers = customer.New(d.DB, d.Clock, a.Members, a.Tags, a.Tiers, a.Sheets, a.Consents)
 	a.Audience = audience.New(d.DB, d.Clock, d.Zone, a.Conditions, a.Members, a.Sheets)
+	a.Tags.Holders = func(ctx context.Context) (map[int64]int64, error) { return a.Audience.Sizes(ctx, tag.Leaf().Name) }
+	a.Tags.Crowded = func(ctx context.Context, above int) (map[int64]int64, error) {
+		return a.Audience.Crowded(ctx, tag.Leaf().Name, above)
+	}
 	a.Reminders = reminder.New(reminder.Deps{
 		DB: d.DB, Clock: d.Clock, Zone: d.Zone, Conditions: a.Conditions, Book: a.Book, Coupons: a.Coupons, Audience: a.Audience, Reach: a.Reach,
 		Deduct: a.Deduction.Worth, Gifts: a.Mall.Affordable,

@@ -111,6 +111,51 @@ func (s *Service) Count(ctx context.Context, t condition.Tree) (int64, error) {
 	return int64(found.GetCardinality()), nil //nolint:gosec // ids fit 32 bits
 }
 
+// Sizes is how many people each set of a leaf has now, by its key: of the leaf "tag", how many hold each tag.
+func (s *Service) Sizes(ctx context.Context, leaf string) (map[int64]int64, error) {
+	if err := s.index.refresh(ctx); err != nil {
+		return nil, err
+	}
+	s.index.mu.RLock()
+	defer s.index.mu.RUnlock()
+	sizes := map[int64]int64{}
+	for key, set := range s.index.sets[leaf] {
+		sizes[key] = int64(set.GetCardinality()) //nolint:gosec // ids fit 32 bits
+	}
+	return sizes, nil
+}
+
+// Crowded is how many sets of a leaf each person is in who is in more than some: of the leaf "tag", who holds many tags.
+func (s *Service) Crowded(ctx context.Context, leaf string, above int) (map[int64]int64, error) {
+	if err := s.index.refresh(ctx); err != nil {
+		return nil, err
+	}
+	s.index.mu.RLock()
+	defer s.index.mu.RUnlock()
+	var in []uint16
+	for _, set := range s.index.sets[leaf] {
+		if !set.IsEmpty() && int(set.Maximum()) >= len(in) {
+			in = append(in, make([]uint16, int(set.Maximum())+1-len(in))...)
+		}
+		for chunk, it := make([]uint32, 4096), set.ManyIterator(); ; {
+			n := it.NextMany(chunk)
+			if n == 0 {
+				break
+			}
+			for _, id := range chunk[:n] {
+				in[id]++
+			}
+		}
+	}
+	many := map[int64]int64{}
+	for id, n := range in {
+		if int(n) > above {
+			many[int64(id)] = int64(n)
+		}
+	}
+	return many, nil
+}
+
 // Audit says in what the sets in memory, followed by the changes, differ from the tables: nothing, unless somebody changed rows without
 // member.ChangedTx.
 func (s *Service) Audit(ctx context.Context) ([]string, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
 
+	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/condition"
@@ -72,4 +73,34 @@ func TestAudience(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, rows)
 	})
+}
+
+// Before anybody is there, what was done in a window is asked too; then who came is counted.
+func TestNobodyIsThereYet(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	did := condition.Is("did", map[string]any{"event": model.EventCheckin, "op": condition.Gte, "count": 1, "window": "30d"})
+	n, err := w.Audience.Count(t.Context(), did)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	sizes, err := w.Audience.Sizes(t.Context(), "tag")
+	require.NoError(t, err)
+	require.Empty(t, sizes)
+	p, id := w.Member("小林")
+	require.NoError(t, p.API(t.Context(), "POST", "/checkins", nil, nil))
+	first, second := w.Tag("preference", "一"), w.Tag("preference", "二")
+	for _, tag := range []int64{first, second} {
+		require.NoError(t, w.Tags.SetManual(t.Context(), id, tag, 1, true, ""))
+	}
+	n, err = w.Audience.Count(t.Context(), did)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
+	sizes, err = w.Audience.Sizes(t.Context(), "tag")
+	require.NoError(t, err)
+	require.Equal(t, map[int64]int64{first: 1, second: 1}, sizes)
+	for above, want := range map[int]map[int64]int64{1: {id: 2}, 2: {}} {
+		many, err := w.Audience.Crowded(t.Context(), "tag", above)
+		require.NoError(t, err)
+		require.Equal(t, want, many)
+	}
 }

@@ -264,7 +264,8 @@ func (x *index) Kept(leaf string, args json.RawMessage, ask func() (*roaring.Bit
 	name, began := leaf+string(args), clock.Real()
 	x.mu.RLock()
 	a, ok := x.kept[name]
-	many := x.sets[memberLeaf][member.KeyEverybody].GetCardinality() >= keepAbove
+	all := x.sets[memberLeaf][member.KeyEverybody]
+	many := all != nil && all.GetCardinality() >= keepAbove
 	x.mu.RUnlock()
 	if ok && began.Before(a.until) {
 		return a.found, nil

@@ -21,7 +21,7 @@ type Paid struct {
 func (s *Service) PaidThisMonth(ctx context.Context) (map[int64][]Paid, error) {
 	r := s.db.Reader(ctx)
 	from := s.zone.MonthStart(s.clock.Now())
-	first, err := firstEntry(r, from)
+	begin, err := first(r, "entries", from)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (s *Service) PaidThisMonth(ctx context.Context) (map[int64][]Paid, error) {
 		Paid
 	}
 	err = r.Model(&model.Entry{}).Select("rule_id, account, SUM(delta) AS amount").
-		Where("id >= ? AND recorded_at >= ? AND kind = ? AND rule_id <> 0", first, from, model.EntryEarn).
+		Where("id >= ? AND recorded_at >= ? AND kind = ? AND rule_id <> 0", begin, from, model.EntryEarn).
 		Group("rule_id, account").Order("rule_id, account").Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("report: paid by rules: %w", err)
@@ -42,19 +42,22 @@ func (s *Service) PaidThisMonth(ctx context.Context) (map[int64][]Paid, error) {
 	return out, nil
 }
 
-// firstEntry finds the first ledger line recorded at or after t: lines have no index on their time, but their ids grow with it.
-func firstEntry(r *gorm.DB, t time.Time) (int64, error) {
+// first finds the first row of entries or events recorded at or after t: they have no index on their time, but their ids grow with it.
+func first(r *gorm.DB, table string, t time.Time) (int64, error) {
 	var last int64
-	if err := r.Model(&model.Entry{}).Select("COALESCE(MAX(id), 0)").Scan(&last).Error; err != nil {
-		return 0, fmt.Errorf("report: ledger lines: %w", err)
+	if err := r.Table(table).Select("COALESCE(MAX(id), 0)").Scan(&last).Error; err != nil {
+		return 0, fmt.Errorf("report: %s: %w", table, err)
 	}
 	low, high := int64(0), last+1
 	for low < high {
 		mid := low + (high-low)/2
-		var e model.Entry
-		err := r.Select("id", "recorded_at").Where("id >= ?", mid).Order("id").Limit(1).Take(&e).Error
+		var e struct {
+			ID         int64
+			RecordedAt time.Time
+		}
+		err := r.Table(table).Select("id", "recorded_at").Where("id >= ?", mid).Order("id").Limit(1).Take(&e).Error
 		if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
-			return 0, fmt.Errorf("report: ledger lines: %w", err)
+			return 0, fmt.Errorf("report: %s: %w", table, err)
 		}
 		if err == nil && e.RecordedAt.Before(t) {
 			low = e.ID + 1

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -70,28 +71,52 @@ func count(figures []figure) error {
 	return nil
 }
 
-// Board counts.
-func (s *Service) Board(ctx context.Context) (b Board, err error) {
+// Board counts: how many people there are by people, which knows them by heart, and what happened today by the events.
+func (s *Service) Board(ctx context.Context, people func(context.Context, condition.Tree) (int64, error)) (b Board, err error) {
 	today := s.zone.DayOf(s.clock.Now())
 	from, to := s.zone.Start(today), s.zone.End(today)
 	r := s.db.Reader(ctx)
 	if b.Backlog, err = s.Backlog(ctx); err != nil {
 		return b, err
 	}
-	err = count([]figure{
-		{&b.Members, r.Model(&model.Member{}).Where("joined_at IS NOT NULL AND merged_into IS NULL AND erased_at IS NULL")},
-		{&b.Followers, r.Model(&model.Identity{}).Where("kind = ? AND subscribed = ?", model.KindOA, true).Distinct("member_id")},
-		{&b.Joined, r.Model(&model.Member{}).Where("merged_into IS NULL AND joined_at >= ? AND joined_at < ?", from, to)},
-		{&b.Followed, r.Model(&model.Identity{}).Where("kind = ? AND subscribed_at >= ? AND subscribed_at < ?", model.KindOA, from, to).Distinct("member_id")},
-		{&b.Unfollowed, r.Model(&model.Identity{}).Where("kind = ? AND unsubscribed_at >= ? AND unsubscribed_at < ?", model.KindOA, from, to).Distinct("member_id")},
-		{&b.Checkins, r.Model(&model.Checkin{}).Where("day = ?", today)},
-		{&b.Answers, r.Model(&model.QuizAnswer{}).Where("at >= ? AND at < ?", from, to)},
-	})
+	for field, into := range map[string]*int64{"joined": &b.Members, "follower": &b.Followers} {
+		if *into, err = people(ctx, condition.Is("member", map[string]any{"field": field, "value": true})); err != nil {
+			return b, fmt.Errorf("report: count: %w", err)
+		}
+	}
+	begin, err := first(r, "events", from)
 	if err != nil {
 		return b, err
 	}
+	var rows []struct {
+		Kind    string
+		N       int64
+		Members int64
+	}
+	err = r.Model(&model.Event{}).Select("kind, COUNT(*) AS n, COUNT(DISTINCT member_id) AS members").
+		Where("id >= ? AND occurred_at >= ? AND occurred_at < ?", begin, from, to).Group("kind").Scan(&rows).Error
+	if err != nil {
+		return b, fmt.Errorf("report: today: %w", err)
+	}
+	for _, row := range rows {
+		switch row.Kind {
+		case model.EventRegistered:
+			b.Joined = row.Members
+		case model.EventFollowed:
+			b.Followed = row.Members
+		case model.EventUnfollowed:
+			b.Unfollowed = row.Members
+		case model.EventCheckin:
+			b.Checkins = row.N
+		case model.EventQuiz:
+			b.Answers = row.N
+		}
+	}
+	if begin, err = first(r, "entries", from); err != nil {
+		return b, err
+	}
 	err = r.Model(&model.Entry{}).Select("COALESCE(SUM(delta), 0)").
-		Where("account = ? AND kind = ? AND recorded_at >= ? AND recorded_at < ?", model.AccountPoints, model.EntryEarn, from, to).Scan(&b.Points).Error
+		Where("id >= ? AND account = ? AND kind = ? AND recorded_at >= ? AND recorded_at < ?", begin, model.AccountPoints, model.EntryEarn, from, to).Scan(&b.Points).Error
 	if err != nil {
 		return b, fmt.Errorf("report: points today: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -571,7 +572,15 @@ func (s *Service) ListRules(ctx context.Context, lang string) ([]SavedRule, erro
 	if err := tx.Order("id").Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	out := make([]SavedRule, 0, len(rows))
+	out, upTo := make([]SavedRule, 0, len(rows)), map[int64]int64{0: 0} // members up to an id
+	seen := func(id int64) (n int64, err error) {
+		n, ok := upTo[id]
+		if !ok {
+			err = tx.Model(&model.Member{}).Where("merged_into IS NULL AND erased_at IS NULL AND id <= ?", id).Count(&n).Error
+			upTo[id] = n
+		}
+		return n, err
+	}
 	for _, row := range rows {
 		tree, err := s.conditions.Parse(row.Condition)
 		if err != nil {
@@ -583,9 +592,11 @@ func (s *Service) ListRules(ctx context.Context, lang string) ([]SavedRule, erro
 		}
 		r := SavedRule{AutoTag: row, Sentence: sentence, OnEvent: s.conditions.EventScoped(tree)}
 		if row.ReviewAfter != reviewed {
-			q := tx.Model(&model.Member{}).Where("merged_into IS NULL AND erased_at IS NULL").Session(&gorm.Session{})
-			if err := errors.Join(q.Count(&r.Total).Error, q.Where("id <= ?", row.ReviewAfter).Count(&r.Seen).Error); err != nil {
-				return nil, err
+			if r.Total, err = seen(math.MaxInt64); err == nil {
+				r.Seen, err = seen(row.ReviewAfter)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("tag: rules: %w", err)
 			}
 		}
 		out = append(out, r)

@@ -1,8 +1,10 @@
 package tag
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/siyu-scrm/siyu/model"
@@ -60,12 +62,17 @@ func (s *Service) Hygiene(ctx context.Context) (*Hygiene, error) {
 			out.Duplicates = append(out.Duplicates, same)
 		}
 	}
-	crowded := tx.Model(&model.TagHold{}).Select("member_id, COUNT(DISTINCT tag_id) AS tags").Group("member_id").Having("COUNT(DISTINCT tag_id) > ?", crowdedBy)
-	if err := tx.Table("(?) AS c", crowded).Count(&out.CrowdedAll).Error; err != nil {
-		return nil, fmt.Errorf("tag: hygiene: %w", err)
+	many, err := s.Crowded(ctx, crowdedBy)
+	if err != nil {
+		return nil, err
 	}
-	if err := crowded.Order("tags DESC, member_id").Limit(maxCrowded).Scan(&out.Crowded).Error; err != nil {
-		return nil, fmt.Errorf("tag: hygiene: %w", err)
+	out.CrowdedAll = int64(len(many))
+	for id, n := range many {
+		out.Crowded = append(out.Crowded, Crowded{id, n})
 	}
+	slices.SortFunc(out.Crowded, func(a, b Crowded) int {
+		return cmp.Or(cmp.Compare(b.Tags, a.Tags), cmp.Compare(a.MemberID, b.MemberID))
+	})
+	out.Crowded = out.Crowded[:min(len(out.Crowded), maxCrowded)]
 	return out, nil
 }

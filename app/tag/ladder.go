@@ -112,6 +112,10 @@ func (s *Service) layers(ctx context.Context, code, lang string) ([]Layer, error
 	if err := tx.Where("owner = ?", code).Order("position").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("tag: ladder %s: %w", code, err)
 	}
+	holders, err := s.Holders(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]Layer, len(rows))
 	for i, row := range rows {
 		tree, err := s.conditions.Parse(row.Condition)
@@ -122,9 +126,7 @@ func (s *Service) layers(ctx context.Context, code, lang string) ([]Layer, error
 		if out[i].Sentence, err = s.conditions.Sentence(ctx, tx, lang, tree); err != nil {
 			return nil, err
 		}
-		if err := tx.Model(&model.TagHold{}).Where("tag_id = ?", row.TagID).Distinct("member_id").Count(&out[i].Holders).Error; err != nil {
-			return nil, fmt.Errorf("tag: ladder %s: %w", code, err)
-		}
+		out[i].Holders = holders[row.TagID]
 	}
 	return out, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/config"
+	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/app/tier"
@@ -196,7 +197,19 @@ func benchCrowd(ctx context.Context, a *app.App, n int) (c crowd, err error) {
 			}
 		}
 	}
+	if err := benchChanged(ctx, a, first, n); err != nil {
+		return c, err
+	}
 	return c, a.DB.Reader(ctx).Model(&model.TagHold{}).Count(&c.holdings).Error
+}
+
+// benchChanged notes that rows of so many members were written behind siyu's back.
+func benchChanged(ctx context.Context, a *app.App, first int64, n int) error {
+	ids := make([]int64, n)
+	for i := range ids {
+		ids[i] = first + int64(i)
+	}
+	return a.DB.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error { return member.ChangedTx(tx, ids...) })
 }
 
 // question is the ith tree, and the fastest way to ask the same in SQL: from the holders of the first tag on.

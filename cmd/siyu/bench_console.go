@@ -29,6 +29,7 @@ import (
 
 const (
 	consoleEntries = 10 // lines of the ledger for each member
+	consoleEvery   = 36 // days between two of them
 	consolePages   = 20 // how often each page is opened
 	consoleLimit   = 100.0
 )
@@ -131,18 +132,28 @@ func benchProgramme(ctx context.Context, a *app.App, n int) (made bool, err erro
 			do("INSERT INTO orders (platform, no, member_id, ended, amount_fen, shipping_fen, refunded_fen, paid_at, phone_index, phone_tail, source, live_id, quiz_id, created_at, updated_at)"+
 				" SELECT 'bench', no, id, '', 9900, 0, 0, ?, '', '', '', 0, 0, ?, ?"+within+" AND id % 3 = 0", now, now, now),
 		)
-		for k := 1; k <= consoleEntries && err == nil; k++ {
-			at := now.AddDate(0, 0, k-consoleEntries)
-			err = do("INSERT INTO entries (member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, rule_id, rule_version, occurred_at, recorded_at, `key`, hash, seal)"+
-				" SELECT id, 'points', ?, 'available', 5, ?, 5, 'earn', 'rule.checkin.done', 1 + id % 5, 1, ?, ?, CONCAT('bench:', id, ':', ?), '', ''"+within, k, 5*k, at, at, k)
-		}
-		err = errors.Join(err, do("INSERT INTO lots (member_id, account, `open`, entry_id, amount, remaining, active, expires_at, earned_at)"+
-			" SELECT member_id, 'points', ?, id, 50, 50, ?, ?, ? FROM entries WHERE account = 'points' AND seq = 10 AND member_id >= ? AND member_id < ?", true, true, now.AddDate(0, 1, 0), now))
 		if err != nil {
 			return false, err
 		}
 	}
-	return true, nil
+	for day := range consoleEntries * consoleEvery { // as they came: the ids grow with the days
+		k, at := day/consoleEvery+1, now.AddDate(0, 0, day+1-consoleEntries*consoleEvery)
+		err := a.DB.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error {
+			return tx.Exec("INSERT INTO entries (member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, rule_id, rule_version, occurred_at, recorded_at, `key`, hash, seal)"+
+				" SELECT id, 'points', ?, 'available', 5, ?, 5, 'earn', 'rule.checkin.done', 1 + id % 5, 1, ?, ?, CONCAT('bench:', id, ':', ?), '', '' FROM members WHERE id >= ? AND id < ? AND id % ? = ?",
+				k, 5*k, at, at, k, end-int64(n), end, consoleEvery, day%consoleEvery).Error
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	if err := benchChanged(ctx, a, end-int64(n), n); err != nil {
+		return false, err
+	}
+	return true, a.DB.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return tx.Exec("INSERT INTO lots (member_id, account, `open`, entry_id, amount, remaining, active, expires_at, earned_at)"+
+			" SELECT member_id, 'points', ?, id, 50, 50, ?, ?, ? FROM entries WHERE account = 'points' AND seq = ?", true, true, now.AddDate(0, 1, 0), now, consoleEntries).Error
+	})
 }
 
 // desk is an operator's browser.
@@ -187,11 +198,12 @@ func (d *desk) get(path string) ([]byte, error) {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s", path, res.Status)
+		err = fmt.Errorf("GET %s: %s %s", path, res.Status, body[max(0, len(body)-300):])
 	}
 	return body, err
 }
 
+// What leads from page to page.
 var (
 	consoleLink = regexp.MustCompile(`href="(/console[^"#]*)"`)
 	consoleID   = regexp.MustCompile(`/(\d+|points|growth|experience)(/|$)`)

@@ -34,7 +34,7 @@ func (l runLine) Waiting() int64 { return l.Counts.Pending + l.Counts.Deferred }
 
 func (con *Console) dashboard(c *gin.Context) error {
 	ctx := c.Request.Context()
-	board, err := con.report.Board(ctx)
+	board, err := con.report.Board(ctx, con.app.Audience.Count)
 	if err != nil {
 		return err
 	}
