@@ -243,21 +243,22 @@ func (s *Service) bad(tx *gorm.DB, importID int64) ([]Skipped, error) {
 	return out, nil
 }
 
-// Skipped lists who got nothing: the lines of the file that name nobody, in their order, then people after the afterth of the SMS, at most
+// Skipped lists who got nothing, for the reason if one is given: the lines of the file that name nobody, in their order, then people after the afterth of the SMS, at most
 // limit; next is where the next page begins, 0 = there is none.
-func (s *Service) Skipped(ctx context.Context, r *model.Recall, after int64, limit int) (list []Skipped, next int64, err error) {
+func (s *Service) Skipped(ctx context.Context, r *model.Recall, reason string, after int64, limit int) (list []Skipped, next int64, err error) {
 	tx := s.DB.Reader(ctx)
 	if after == 0 {
 		if list, err = s.bad(tx, r.ImportID); err != nil {
 			return nil, 0, err
 		}
+		list = slices.DeleteFunc(list, func(l Skipped) bool { return reason != "" && l.Reason != reason })
 	}
 	var run model.Run
 	res := tx.Omit("members").Where("source = ? AND source_id = ? AND slot = ?", Source, r.ID, slotSMS).Limit(1).Find(&run)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return list, 0, res.Error
 	}
-	rows, err := s.Reach.Deliveries(ctx, run.ID, reach.Filter{State: model.DeliverySuppressed}, after, limit+1)
+	rows, err := s.Reach.Deliveries(ctx, run.ID, reach.Filter{State: model.DeliverySuppressed, Reason: reason}, after, limit+1)
 	if err != nil {
 		return nil, 0, err
 	}

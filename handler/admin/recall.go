@@ -56,6 +56,11 @@ type RecallSkipped struct {
 	Detail string `json:"detail"`
 }
 
+type skippedIn struct {
+	pageOf
+	Reason string `query:"reason" maxLength:"32" doc:"Of this reason only"`
+}
+
 // Recalled is one who came back.
 type Recalled struct {
 	MemberID web.ID   `json:"member_id"`
@@ -157,7 +162,7 @@ func (h *handler) runRecall(ctx context.Context, in *struct {
 	return &web.Out[Recall]{Body: recallView(r)}, nil
 }
 
-func (h *handler) getRecallSkipped(ctx context.Context, in *pageOf) (*web.Out[web.List[RecallSkipped]], error) {
+func (h *handler) getRecallSkipped(ctx context.Context, in *skippedIn) (*web.Out[web.List[RecallSkipped]], error) {
 	r, err := h.Recalls.Get(ctx, in.ID.Int())
 	if err != nil {
 		return nil, err
@@ -166,7 +171,7 @@ func (h *handler) getRecallSkipped(ctx context.Context, in *pageOf) (*web.Out[we
 	if _, err := in.Position(&at); err != nil {
 		return nil, err
 	}
-	rows, next, err := h.Recalls.Skipped(ctx, r, at, in.Limit)
+	rows, next, err := h.Recalls.Skipped(ctx, r, in.Reason, at, in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -182,7 +182,7 @@ func (con *Console) recallPeople(c *gin.Context) error {
 		return err
 	}
 	if v.Lost {
-		rows, next, err := con.app.Recalls.Skipped(ctx, v.Saved, after(c), perPage)
+		rows, next, err := con.app.Recalls.Skipped(ctx, v.Saved, c.Query("reason"), after(c), perPage)
 		if err != nil {
 			return err
 		}

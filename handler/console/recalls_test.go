@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/customer"
+	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -35,6 +36,11 @@ func TestRecalls(t *testing.T) {
 	require.Equal(t, http.StatusConflict, b.do(http.MethodPost, path+"/run", nil).StatusCode)
 	lost := b.page(path + "/people?of=skipped")
 	require.Equal(t, 3, strings.Count(lost, `<td class="num">`), "a number twice, none, and one without consent")
+	for _, reason := range []string{reach.Duplicate, reach.InvalidTarget, reach.NoConsent} {
+		require.Contains(t, page, path+"/people?of=skipped&reason="+reason)
+		some := b.page(path + "/people?of=skipped&reason=" + reason)
+		require.Equal(t, 1, strings.Count(some, `<td class="num">`), reason)
+	}
 	require.NotContains(t, lost, "13877770002", "numbers are masked")
 	require.Contains(t, b.page(path+"/people"), `class="empty"`)
 	require.Len(t, lines(w, "recall.create"), 1)
