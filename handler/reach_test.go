@@ -51,6 +51,7 @@ func (w *world) recalls() {
 	require.EqualValues(w.t, 4, f["lines"])
 	require.EqualValues(w.t, 1, f["reached"])
 	require.Len(w.t, w.admin(200, "GET", "/recalls/"+id+"/skipped", nil).items(), 3)
+	require.Len(w.t, w.admin(200, "GET", "/recalls/"+id+"/skipped?reason=DUPLICATE", nil).items(), 1)
 	require.Empty(w.t, w.admin(200, "GET", "/recalls/"+id+"/recalled", nil).items())
 }
 

@@ -57,7 +57,8 @@ type RecallSkipped struct {
 }
 
 type skippedIn struct {
-	pageOf
+	ID web.ID `path:"id"`
+	web.Paging
 	Reason string `query:"reason" maxLength:"32" doc:"Of this reason only"`
 }
 
