@@ -40,19 +40,32 @@ type calendarView struct {
 	Any   bool
 }
 
+// sendings are what the clock sends on the days of [from, to).
+func (con *Console) sendings(c *gin.Context, from, to model.Day) ([]sendingLine, error) {
+	sends, err := con.app.Calendar(c.Request.Context(), from, to)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]sendingLine, len(sends))
+	for i, s := range sends {
+		lines[i] = sendingLine{s, root + sendingPages[s.Source] + string(web.IDOf(s.ID)), s.At.In(con.app.Zone.Location()).Format("15:04")}
+	}
+	return lines, nil
+}
+
 // calendar is this week and the four after it.
 func (con *Console) calendar(c *gin.Context) error {
 	zone, now := con.app.Zone, con.app.Clock.Now()
 	today := zone.DayOf(now)
 	monday := today.Add(-(int(today.Time().Weekday()) + 6) % 7)
-	sends, err := con.app.Calendar(c.Request.Context(), today, monday.Add(7*calendarWeeks))
+	sends, err := con.sendings(c, today, monday.Add(7*calendarWeeks))
 	if err != nil {
 		return err
 	}
 	v := calendarView{Frame: con.frame(c, "calendar"), Any: len(sends) > 0}
 	of := map[model.Day][]sendingLine{}
 	for _, s := range sends {
-		of[s.Day] = append(of[s.Day], sendingLine{s, root + sendingPages[s.Source] + string(web.IDOf(s.ID)), s.At.In(zone.Location()).Format("15:04")})
+		of[s.Day] = append(of[s.Day], s)
 	}
 	for week := range calendarWeeks {
 		var days []calendarDay

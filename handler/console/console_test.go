@@ -255,8 +255,12 @@ func TestEveryPageShowsItsDataInBothLanguages(t *testing.T) {
 		require.Contains(t, facts, want)
 	}
 	require.Contains(t, b.page("/console"), "每周三会员日")
+	require.Contains(t, b.page("/console"), "今明两天没有安排")
+	require.Equal(t, 5, strings.Count(b.page("/console/calendar"), `href="/console/broadcasts/1"`), "five Wednesdays")
 	require.Contains(t, b.page("/console/members?q=小林"), fmt.Sprintf("/console/members/%d", id))
 	require.NotContains(t, b.page("/console/members?q=nobody"), fmt.Sprintf("/console/members/%d\"", id))
+	w.Set("2026-11-24 09:00:00")
+	require.Contains(t, b.page("/console"), `<time datetime="2026-11-25">2026-11-25 10:00</time> <a href="/console/broadcasts/1">`, "what the clock sends tomorrow")
 }
 
 func TestTags(t *testing.T) {

@@ -14,10 +14,15 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
+// soonLines is how much of what is sent soon the board shows.
+const soonLines = 8
+
 type dashboardView struct {
 	Frame
 	Board  report.Board
 	Runs   []runLine
+	Soon   []sendingLine // today and tomorrow
+	More   int
 	Parked []report.Parked
 	Bare   bool // there is no rule: nothing earns points
 }
@@ -45,6 +50,13 @@ func (con *Console) dashboard(c *gin.Context) error {
 	v := dashboardView{Frame: con.frame(c, "dashboard"), Board: board}
 	if v.Runs, err = con.runLines(c, runs); err != nil {
 		return err
+	}
+	today := con.app.Zone.DayOf(con.app.Clock.Now())
+	if v.Soon, err = con.sendings(c, today, today.Add(2)); err != nil {
+		return err
+	}
+	if n := len(v.Soon); n > soonLines {
+		v.Soon, v.More = v.Soon[:soonLines], n-soonLines
 	}
 	rules, err := con.app.Rewards.List(ctx, web.Lang(ctx))
 	if err != nil {
