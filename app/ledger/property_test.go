@@ -35,7 +35,7 @@ func TestBooksFollowTheReferenceThroughRandomHistories(t *testing.T) {
 	if w.db.Dialect() == db.MySQL {
 		longest = 20 // each step is a commit on a disk
 	}
-	rapid.Check(t, func(rt *rapid.T) {
+	walk := func(rt *rapid.T) {
 		own := *w
 		own.t = rt
 		h := &history{world: &own, rt: rt, alive: []int64{w.member(), w.member(), w.member()}, count: count}
@@ -50,15 +50,19 @@ func TestBooksFollowTheReferenceThroughRandomHistories(t *testing.T) {
 			}
 		}
 		h.clean()
-	})
+	}
+	never := func() []string {
+		return slices.DeleteFunc([]string{
+			"earn", "pending", "spend", "refused", "debt", "reverse earn", "reverse spend", "clamp", "merge", "advance", "job",
+			"take back", "hold", "commit", "release", "timeout", "convert", "late", "repeat",
+		}, func(what string) bool { return count[what] > 0 })
+	}
+	for round := 0; round < 5 && len(never()) > 0; round++ { // a hundred short histories may lack what is rare
+		rapid.Check(t, walk)
+	}
 	w.clean()
 	t.Log(count)
-	for _, what := range []string{
-		"earn", "pending", "spend", "refused", "debt", "reverse earn", "reverse spend", "clamp", "merge", "advance", "job",
-		"take back", "hold", "commit", "release", "timeout", "convert", "late", "repeat",
-	} {
-		require.Positive(t, count[what], "the histories never had: %s", what)
-	}
+	require.Empty(t, never(), "the histories never had it")
 }
 
 func (h *history) step() {
