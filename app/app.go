@@ -166,13 +166,11 @@ func New(d Deps) *App {
 	a.Coupons.Paid, a.Orders.Lost = a.Orders.Paid, a.Coupons.RecheckTx
 	a.Mall = mall.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Book, a.Coupons)
 	a.Tasks = task.New(d.DB, d.Clock, d.Zone, a.Events, a.Members, a.Rewards, a.Checkins, a.Quizzes, a.Forms)
-	quietFrom, quietTo := d.Config.Quiet()
 	a.Reach = reach.New(d.DB, d.Clock, d.Zone, d.WeChat, reach.Options{
 		OA: firstOf(d.Accounts, model.KindOA).Name, MP: firstOf(d.Accounts, model.KindMP).Name, KindOf: d.kindOf,
-		DailyCap: d.Config.Reach.DailyCap, QuietFrom: quietFrom, QuietTo: quietTo,
+		DailyCap: d.Config.Reach.DailyCap,
 		InFlight: d.Config.Reach.InFlight, Workers: d.Config.Reach.Workers,
 		Rates: d.Config.Reach.Rates, DayCalls: d.Config.Reach.DayCalls, Prices: d.Config.Reach.Prices,
-		StopPercent: d.Config.Reach.StopPercent, StopCalls: d.Config.Reach.StopCalls,
 		Carriers: d.carriers(), Number: a.Members.Number, Brand: d.Config.SMS.Brand, OptOut: d.Config.SMS.OptOut, MPAppID: firstOf(d.Accounts, model.KindMP).AppID,
 		Events: a.Events, Media: a.Media, Alert: func(ctx context.Context, tx *gorm.DB, r *model.Risk) error { return a.Webhooks.AlertTx(ctx, tx, r) },
 		Points: a.Book.PointsOf, Radar: a.Radar, Crash: reach.CrashAt(d.Config.SandboxOn()),

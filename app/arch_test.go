@@ -36,7 +36,7 @@ var tiers = [][]string{
 	{"handler/web", "job"},
 	{"handler/member", "handler/admin", "handler/open", "handler/callback", "handler/console"},
 	{"handler"},
-	{"app/apptest"},
+	{"app/apptest", "app/apptest/browser"},
 	{"cmd/siyu", "playbook"},
 }
 
@@ -54,7 +54,7 @@ var edges = map[string][]string{
 	"golang.org/x/crypto":                 {"app/operator"},
 	"github.com/go-sql-driver/mysql":      {"app/db", "cmd/siyu"},
 	"github.com/stretchr/testify":         {"app/apptest", "app/db/dbtest"},
-	"github.com/chromedp/chromedp":        {},
+	"github.com/chromedp/chromedp":        {"app/apptest/browser"},
 	"pgregory.net/rapid":                  {},
 	"github.com/xuri/excelize":            {"app/sheet"},
 	"golang.org/x/text":                   {"app/sheet"},

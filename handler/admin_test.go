@@ -321,6 +321,12 @@ func (w *world) broadcasts(memberID int64, tagID string) {
 	require.Equal(w.t, "marketing 3/72h", w.admin(200, "PUT", "/caps/"+capID, limit).Body["name"])
 	require.Len(w.t, w.admin(200, "GET", "/caps", nil).items(), 1)
 	w.admin(204, "DELETE", "/caps/"+capID, nil)
+	rules := w.admin(200, "GET", "/caps/settings", nil).Body
+	require.Equal(w.t, []any{"22:00", "08:00"}, []any{rules["quiet_from"], rules["quiet_to"]})
+	rules["quiet_to"] = "22:00"
+	w.admin(400, "PUT", "/caps/settings", rules)
+	rules["quiet_to"] = "24:00"
+	require.Equal(w.t, "24:00", w.admin(200, "PUT", "/caps/settings", rules).Body["quiet_to"])
 
 	require.EqualValues(w.t, 1, w.admin(201, "POST", "/broadcasts/"+id+"/test", object{"members": []string{str(memberID)}}).Body["counts"].(object)["audience"])
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/apptest/browser"
 	"github.com/siyu-scrm/siyu/app/config"
 )
 
@@ -29,33 +30,31 @@ func TestBrowserAudience(t *testing.T) {
 		}
 	}
 
-	b := newTab(t)
-	row := func(n int, control, value string) chromedp.Action[chromedp.Void] {
+	b := browser.Console(t, w.URL, password)
+	row := func(n int, control, value string) browser.Step {
 		return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
 			const c = document.querySelector('[name="fact.%d.%s"]');
 			c.value = %q;
 			c.dispatchEvent(new Event("input", { bubbles: true }));
 		})()`, n, control, value))
 	}
-	counted := func(n string) chromedp.Action[chromedp.Void] {
+	counted := func(n string) browser.Step {
 		return chromedp.Poll[chromedp.Void](fmt.Sprintf(`document.querySelector("#look [data-look-count]")?.textContent === %q`, n))
 	}
-	b.do(chromedp.Navigate(w.URL+"/console"), visible(`#password`),
-		chromedp.SendKeys(chromedp.CSS(`#login`), "demo"), chromedp.SendKeys(chromedp.CSS(`#password`), password), click(`form button.primary`),
-		visible(`a[href="/console/audiences"]`))
-	b.do(click(`a[href="/console/audiences"]`), visible(`a[href="/console/audiences/new"]`), click(`a[href="/console/audiences/new"]`), visible(`#name`))
-	b.do(row(0, "leaf", "member.joined"), row(0, "member.joined.value", "true"), counted("3"))
-	b.do(row(1, "leaf", "tag"), row(1, "tag.tag_id", fmt.Sprint(tagID)), counted("2"))
-	require.Contains(t, b.text(`#look`), "小雨")
-	require.NotContains(t, b.text(`#look`), "芊芊")
-	b.picture("console-audience")
+	b.Do(browser.Visible(`a[href="/console/audiences"]`))
+	b.Do(browser.Click(`a[href="/console/audiences"]`), browser.Visible(`a[href="/console/audiences/new"]`), browser.Click(`a[href="/console/audiences/new"]`), browser.Visible(`#name`))
+	b.Do(row(0, "leaf", "member.joined"), row(0, "member.joined.value", "true"), counted("3"))
+	b.Do(row(1, "leaf", "tag"), row(1, "tag.tag_id", fmt.Sprint(tagID)), counted("2"))
+	require.Contains(t, b.Text(`#look`), "小雨")
+	require.NotContains(t, b.Text(`#look`), "芊芊")
+	b.Picture("console-audience")
 	list, err := w.Audience.List(t.Context(), 0, 10)
 	require.NoError(t, err)
 	require.Empty(t, list, "typing saves nothing")
-	b.do(chromedp.SendKeys(chromedp.CSS(`#name`), "唇膜会员"), click(`form.card button.primary`), visible(`.notice.good`), counted("2"))
-	require.Contains(t, b.text(`main`), "唇膜会员")
+	b.Do(chromedp.SendKeys(chromedp.CSS(`#name`), "唇膜会员"), browser.Click(`form.card button.primary`), browser.Visible(`.notice.good`), counted("2"))
+	require.Contains(t, b.Text(`main`), "唇膜会员")
 
-	b.do(chromedp.Navigate(w.URL+"/console/broadcasts/new"), click(`input[name=shape][value=audience]`), visible(`#audience`))
-	require.Contains(t, b.text(`#audience`), "唇膜会员")
-	b.picture("console-broadcast-audience")
+	b.Do(chromedp.Navigate(w.URL+"/console/broadcasts/new"), browser.Click(`input[name=shape][value=audience]`), browser.Visible(`#audience`))
+	require.Contains(t, b.Text(`#audience`), "唇膜会员")
+	b.Picture("console-broadcast-audience")
 }

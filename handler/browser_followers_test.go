@@ -5,10 +5,10 @@ package handler_test
 import (
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/apptest/browser"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox"
 )
 
@@ -25,11 +25,9 @@ func TestBrowserFollowers(t *testing.T) {
 	password, err := w.Operators.EnsureDemo(t.Context())
 	require.NoError(t, err)
 
-	b := newTab(t)
-	b.do(chromedp.Navigate(w.URL+"/console"), visible(`#password`),
-		chromedp.SendKeys(chromedp.CSS(`#login`), "demo"), chromedp.SendKeys(chromedp.CSS(`#password`), password), click(`form button.primary`),
-		visible(`a[href="/console/followers"]`), click(`a[href="/console/followers"]`), visible(`#syncs button`), click(`#syncs button`), visible(`.sync-done`))
-	b.picture("console-followers")
-	require.Contains(t, b.text(`#syncs`), "3000")
-	require.Contains(t, b.text(`#syncs`), "open.weixin.qq.com")
+	b := browser.Console(t, w.URL, password)
+	b.Do(browser.Visible(`a[href="/console/followers"]`), browser.Click(`a[href="/console/followers"]`), browser.Visible(`#syncs button`), browser.Click(`#syncs button`), browser.Visible(`.sync-done`))
+	b.Picture("console-followers")
+	require.Contains(t, b.Text(`#syncs`), "3000")
+	require.Contains(t, b.Text(`#syncs`), "open.weixin.qq.com")
 }

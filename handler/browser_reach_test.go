@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/apptest/browser"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
 )
@@ -27,8 +28,8 @@ func TestBrowserReach(t *testing.T) {
 	away, _ := w.Member("m4") // does not follow
 	w.Settle()
 
-	b := newTab(t)
-	choose := func(selector, value string) chromedp.Action[chromedp.Void] { // as a person does: what hangs on it hears of it
+	b := browser.Console(t, w.URL, password)
+	choose := func(selector, value string) browser.Step { // as a person does: what hangs on it hears of it
 		return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
 			const c = document.querySelector(%q);
 			c.value = %q;
@@ -36,33 +37,31 @@ func TestBrowserReach(t *testing.T) {
 			c.dispatchEvent(new Event("change", { bubbles: true }));
 		})()`, selector, value))
 	}
-	write := func(selector, text string) chromedp.Action[chromedp.Void] {
+	write := func(selector, text string) browser.Step {
 		return chromedp.SendKeys(chromedp.CSS(selector), text)
 	}
-	b.do(chromedp.Navigate(w.URL+"/console"), visible(`#password`), write(`#login`, "demo"), write(`#password`, password), click(`form button.primary`),
-		visible(`a[href="/console/broadcasts"]`))
 
 	// The push of every Wednesday: by customer message, else as a mass send.
-	b.do(click(`a[href="/console/broadcasts"]`), visible(`a[href="/console/broadcasts/new"]`), click(`a[href="/console/broadcasts/new"]`), visible(`#name`))
-	b.do(write(`#name`, "会员日推送"), write(`#text`, "今天是会员日,三明治九折,"), choose(`[name="channel"]:nth-of-type(1)`, "customer"), visible(`[data-channel=customer]`))
-	b.do(choose(`[data-insert=text]`, "{{nickname}}"), click(`details:has([name="fallback.nickname"]) > summary`), write(`[name="fallback.nickname"]`, "您好"))
-	b.do(choose(`.rank:nth-of-type(2) select`, ""), click(`input[name=when][value=cron]`), visible(`#cron`), write(`#cron`, "0 10 * * 3"))
-	b.picture("console-broadcast-form")
-	b.do(click(`.actions button.primary`), visible(`form[action$="/test"]`))
-	require.Contains(t, b.text(`main`), "每周三 10:00")
+	b.Do(browser.Click(`a[href="/console/broadcasts"]`), browser.Visible(`a[href="/console/broadcasts/new"]`), browser.Click(`a[href="/console/broadcasts/new"]`), browser.Visible(`#name`))
+	b.Do(write(`#name`, "会员日推送"), write(`#text`, "今天是会员日,三明治九折,"), choose(`[name="channel"]:nth-of-type(1)`, "customer"), browser.Visible(`[data-channel=customer]`))
+	b.Do(choose(`[data-insert=text]`, "{{nickname}}"), browser.Click(`details:has([name="fallback.nickname"]) > summary`), write(`[name="fallback.nickname"]`, "您好"))
+	b.Do(choose(`.rank:nth-of-type(2) select`, ""), browser.Click(`input[name=when][value=cron]`), browser.Visible(`#cron`), write(`#cron`, "0 10 * * 3"))
+	b.Picture("console-broadcast-form")
+	b.Do(browser.Click(`.actions button.primary`), browser.Visible(`form[action$="/test"]`))
+	require.Contains(t, b.Text(`main`), "每周三 10:00")
 
 	// The newcomers' SOP: a welcome with points at once, and an offer on the third day to who has not ordered.
-	b.do(chromedp.Navigate(w.URL+"/console/sops/new"), visible(`#name`), write(`#name`, "新会员"), choose(`[id="entry.event"]`, "member.registered"))
-	b.do(click(`details:has([name="exit.0.event"]) > summary`), choose(`[name="exit.0.event"]`, "order.paid"))
-	b.do(choose(`[name="s0.class"]`, "service"), choose(`.rank:nth-of-type(1) select`, "inbox"), choose(`.rank:nth-of-type(2) select`, ""), visible(`[name="s0.inbox.title"]`),
+	b.Do(chromedp.Navigate(w.URL+"/console/sops/new"), browser.Visible(`#name`), write(`#name`, "新会员"), choose(`[id="entry.event"]`, "member.registered"))
+	b.Do(browser.Click(`details:has([name="exit.0.event"]) > summary`), choose(`[name="exit.0.event"]`, "order.paid"))
+	b.Do(choose(`[name="s0.class"]`, "service"), choose(`.rank:nth-of-type(1) select`, "inbox"), choose(`.rank:nth-of-type(2) select`, ""), browser.Visible(`[name="s0.inbox.title"]`),
 		write(`[name="s0.text"]`, "欢迎加入"), write(`[name="s0.inbox.title"]`, "首购优惠"))
-	b.do(click(`details:has([name="s0.grants.amount"]) > summary`), write(`[name="s0.grants.amount"]`, "50"), click(`button[name=do][value=send]`), visible(`[name="s1.key"]`))
-	b.do(choose(`[name="s1.when"]`, "day"), visible(`[name="s1.day"]`), write(`[name="s1.day"]`, "3"), choose(`[name="s1.time"]`, "10:00"))
-	b.do(choose(`#step2 .rank:nth-of-type(1) select`, "inbox"), choose(`#step2 .rank:nth-of-type(2) select`, ""), write(`[name="s1.text"]`, "首购优惠还在等您"))
-	b.do(click(`#step2 > details:has(.fact) > summary`), choose(`[name="s1.fact.0.leaf"]`, "orders.count"), choose(`[name="s1.fact.0.orders.count.op"]`, "eq"), visible(`[name="s1.fact.0.orders.count.value"]`),
+	b.Do(browser.Click(`details:has([name="s0.grants.amount"]) > summary`), write(`[name="s0.grants.amount"]`, "50"), browser.Click(`button[name=do][value=send]`), browser.Visible(`[name="s1.key"]`))
+	b.Do(choose(`[name="s1.when"]`, "day"), browser.Visible(`[name="s1.day"]`), write(`[name="s1.day"]`, "3"), choose(`[name="s1.time"]`, "10:00"))
+	b.Do(choose(`#step2 .rank:nth-of-type(1) select`, "inbox"), choose(`#step2 .rank:nth-of-type(2) select`, ""), write(`[name="s1.text"]`, "首购优惠还在等您"))
+	b.Do(browser.Click(`#step2 > details:has(.fact) > summary`), choose(`[name="s1.fact.0.leaf"]`, "orders.count"), choose(`[name="s1.fact.0.orders.count.op"]`, "eq"), browser.Visible(`[name="s1.fact.0.orders.count.value"]`),
 		write(`[name="s1.fact.0.orders.count.value"]`, "0"))
-	b.picture("console-sop-form")
-	b.do(click(`.actions button.primary`), visible(`button[value=enable]`), click(`button[value=enable]`), visible(`button[value=pause]`))
+	b.Picture("console-sop-form")
+	b.Do(browser.Click(`.actions button.primary`), browser.Visible(`button[value=enable]`), browser.Click(`button[value=enable]`), browser.Visible(`button[value=pause]`))
 
 	n1, id := w.Member("n1")
 	w.Settle()
@@ -83,9 +82,9 @@ func TestBrowserReach(t *testing.T) {
 	require.Equal(t, []string{": 首购优惠还在等您", "首购优惠: 欢迎加入"}, kept(w, n1))
 	require.Empty(t, kept(w, m1), "who had registered before is not in it")
 
-	b.do(chromedp.Navigate(w.URL+"/console/sops/1"), visible(`a[href*="/people"]`), click(`a[href*="step=step2"][href$="state=accepted"]`), visible(`a[href^="/console/members/"]`))
-	require.Contains(t, b.text(`main table`), "n1")
-	b.picture("console-sop-people")
+	b.Do(chromedp.Navigate(w.URL+"/console/sops/1"), browser.Visible(`a[href*="/people"]`), browser.Click(`a[href*="step=step2"][href$="state=accepted"]`), browser.Visible(`a[href^="/console/members/"]`))
+	require.Contains(t, b.Text(`main table`), "n1")
+	b.Picture("console-sop-people")
 	w.Verified()
 }
 

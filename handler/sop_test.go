@@ -30,12 +30,21 @@ func (w *world) sops() {
 
 	_, id2 := w.Member("in the SOP")
 	w.Settle()
+	test := object{"step": "hello", "members": []string{fmt.Sprint(id2)}}
+	require.Equal(w.t, "sop_test", w.admin(201, "POST", path+"/test", test).Body["source"])
+	test["step"] = "gone"
+	w.refused(w.admin(400, "POST", path+"/test", test), 400, "INVALID")
 	delete(body, "running")
 	p := w.admin(200, "POST", "/sops/preview", body).Body
 	require.NotEmpty(w.t, p["sentences"])
 	require.NotNil(w.t, p["forecast"])
 	report := w.admin(200, "GET", path+"/report", nil).Body
 	require.EqualValues(w.t, 1, report["entered"])
+	require.Len(w.t, w.admin(200, "GET", path+"/members?outcome=entered", nil).items(), 1)
+	kept := w.admin(201, "POST", path+"/audience", object{"name": "进来的", "outcome": "entered"}).Body
+	require.EqualValues(w.t, 1, kept["count"])
+	w.admin(204, "DELETE", "/audiences/"+fmt.Sprint(kept["id"]), nil)
+	w.refused(w.admin(404, "POST", path+"/audience", object{"name": "x", "outcome": "none"}), 404, "NOT_FOUND")
 	steps0, _ := report["steps"].([]any)
 	hello, _ := steps0[0].(map[string]any)
 	require.EqualValues(w.t, 5, hello["amount"])

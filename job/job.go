@@ -7,6 +7,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app"
 	"github.com/siyu-scrm/siyu/app/automation"
+	"github.com/siyu-scrm/siyu/app/report"
 )
 
 // Schedule lists everything that siyu does without a request.
@@ -39,12 +40,14 @@ func Schedule(a *app.App) []automation.Job {
 		{Name: "tier-review", Work: inHand(a.Tiers.RunDue), Due: a.Tiers.Due},
 		{Name: "radar-low", Work: inHand(a.Radar.RunDue), Due: a.Radar.Due},
 		{Name: "points-due", Work: inHand(a.RunPointsDue), Due: a.Book.Due},
+		{Name: "points-days", Work: a.Book.SumUp},
 		{Name: "holds-due", Work: inHand(a.ReleaseHoldsDue), Due: a.Book.HoldsDue},
 		{Name: "erase-left", Work: inHand(a.EraseLeft), Due: a.LeftDue},
 		{Name: "webhook", Work: a.Webhooks.Work, Due: a.Webhooks.Due, Workers: 8},
 		{Name: "verify", Cron: "30 3 * * *", Run: a.VerifyNightly},
 		{Name: "order-claims", Cron: "20 0 * * *", Run: a.LapseClaims},
 		{Name: "customers", Cron: "40 0 * * *", Run: a.Customers.Match},
+		{Name: "board", Cron: "25 0 * * *", Run: report.New(a.DB, a.Clock, a.Zone).KeepDays},
 		{Name: "retention", Cron: "10 4 * * *", Run: a.Forget},
 	}
 }

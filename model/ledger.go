@@ -104,6 +104,26 @@ type Entry struct {
 	Seal        string    `gorm:"size:32;not null"` // of the line, the lots it made and its lot moves: verify recomputes it
 }
 
+// LiabilityDay is what the lines recorded on a day add up to, for a rule in an account, as far as LiabilityMark says: a report reads it and
+// the lines since. Written by app/ledger.
+type LiabilityDay struct {
+	Day      Day    `gorm:"primaryKey;size:10"`
+	Account  string `gorm:"primaryKey;size:32"`
+	RuleID   int64  `gorm:"primaryKey;autoIncrement:false"` // that once granted it; 0 = none did
+	Granted  int64  `gorm:"not null"`                       // earned, what is pending included
+	Issued   int64  `gorm:"not null"`                       // earned or activated
+	Spent    int64  `gorm:"not null"`
+	Expired  int64  `gorm:"not null"`
+	Reversed int64  `gorm:"not null"`
+}
+
+// LiabilityMark says which lines are in the LiabilityDays: one row. At 0, or without it, they are summed up anew. Written by app/ledger.
+type LiabilityMark struct {
+	ID      int64  `gorm:"primaryKey;autoIncrement:false"`
+	EntryID int64  `gorm:"not null"`         // the last of them
+	Zone    string `gorm:"size:64;not null"` // of the days
+}
+
 // Kinds of entries.
 const (
 	EntryEarn     = "earn"

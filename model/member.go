@@ -40,9 +40,9 @@ func (m *Member) Joined() bool { return m.JoinedAt != nil }
 type Identity struct {
 	ID             int64      `gorm:"primaryKey"`
 	MemberID       int64      `gorm:"not null;index"`
-	Account        string     `gorm:"size:32;not null;uniqueIndex:uq_identity,priority:1"` // name of the account in the configuration
-	OpenID         string     `gorm:"size:64;not null;uniqueIndex:uq_identity,priority:2"`
-	Kind           string     `gorm:"size:8;not null"` // oa | mp
+	Account        string     `gorm:"size:32;not null;uniqueIndex:uq_identity,priority:2"` // name of the account in the configuration
+	OpenID         string     `gorm:"size:64;not null;uniqueIndex:uq_identity,priority:1"` // first: one looks for it alone too
+	Kind           string     `gorm:"size:8;not null"`                                     // oa | mp
 	UnionID        string     `gorm:"size:64;not null;default:'';index"`
 	Subscribed     bool       `gorm:"not null;default:false"`
 	SubscribedAt   *time.Time `gorm:"precision:6"` // of the last follow

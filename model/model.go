@@ -6,10 +6,10 @@ package model
 func All() []any {
 	return []any{
 		&IdempotencyKey{}, &Revision{},
-		&Operator{}, &RecoveryCode{}, &Session{}, &APIKey{}, &Audit{}, &Job{}, &Work{}, &Secret{},
+		&Operator{}, &RecoveryCode{}, &Session{}, &APIKey{}, &Audit{}, &Job{}, &Work{}, &Secret{}, &BoardDay{},
 		&Event{}, &Outbox{},
 		&Member{}, &Identity{}, &Union{}, &Merge{}, &MergeChange{}, &MemberChange{}, &Former{}, &Position{}, &BirthdayUse{},
-		&Account{}, &Balance{}, &Lot{}, &Entry{}, &LotMove{}, &Hold{}, &GrantRequest{}, &ConversionRule{}, &Conversion{}, &DeductionSettings{},
+		&Account{}, &Balance{}, &Lot{}, &Entry{}, &LotMove{}, &LiabilityDay{}, &LiabilityMark{}, &Hold{}, &GrantRequest{}, &ConversionRule{}, &Conversion{}, &DeductionSettings{},
 		&TagGroup{}, &Tag{}, &TagHold{}, &TagChange{}, &AutoTag{}, &TagFlip{}, &TagLadder{},
 		&PointRule{}, &PointRuleVersion{}, &RuleUse{}, &CapSet{}, &RuleBudget{}, &RewardSetting{}, &RuleGrant{},
 		&Coupon{}, &MemberCoupon{}, &Tier{}, &TierSettings{}, &MemberTier{}, &TierGift{}, &TierHold{}, &MallItem{}, &Redemption{},
@@ -20,7 +20,7 @@ func All() []any {
 		&Task{}, &TaskClaim{}, &GrantRead{},
 		&Article{}, &ArticleRead{}, &ReadingClock{}, &LiveSession{}, &LiveVisit{}, &LiveView{},
 		&RadarLink{}, &RadarSend{}, &RadarShare{}, &RadarVisitor{}, &RadarView{}, &RadarReader{},
-		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{}, &InboxMessage{}, &ReachCap{}, &OnceSend{}, &RunReserve{}, &RunHeld{}, &PathUse{},
+		&Run{}, &Range{}, &Delivery{}, &Batch{}, &MassResult{}, &Receipt{}, &Allowance{}, &Acceptance{}, &ReachUse{}, &InboxMessage{}, &ReachCap{}, &ReachSettings{}, &OnceSend{}, &RunReserve{}, &RunHeld{}, &PathUse{},
 		&WebhookEndpoint{}, &WebhookDelivery{}, &WebhookAttempt{},
 		&Audience{}, &Broadcast{}, &Inbox{}, &Risk{},
 		&Order{}, &OrderItem{}, &OrderRefund{}, &OrderClaim{}, &OrderSettings{}, &Import{}, &ImportLine{}, &Customer{}, &Consent{}, &Recall{}, &RecallPerson{},

@@ -79,3 +79,15 @@ type Secret struct {
 	Sealed    string    `gorm:"size:2000;not null"`
 	ExpiresAt time.Time `gorm:"not null;precision:6"`
 }
+
+// BoardDay is what people did on a day that is over, as it was known in the night after it: how many, each once. Written by app/report.
+type BoardDay struct {
+	Day        Day   `gorm:"primaryKey;size:10"`
+	Registered int64 `gorm:"not null"`
+	Followed   int64 `gorm:"not null"`
+	Unfollowed int64 `gorm:"not null"`
+	Active     int64 `gorm:"not null"` // did anything
+	Checkins   int64 `gorm:"not null"`
+	Ending7    int64 `gorm:"not null"` // points that end within so many days of the next one
+	Ending30   int64 `gorm:"not null"`
+}

@@ -163,7 +163,7 @@ type Allowance struct {
 	IdentityID int64     `gorm:"primaryKey;autoIncrement:false"`
 	Kind       string    `gorm:"primaryKey;size:12"` // message | menu | follow | scan
 	Remaining  int       `gorm:"not null"`
-	ExpiresAt  time.Time `gorm:"not null;precision:6"`
+	ExpiresAt  time.Time `gorm:"not null;precision:6;index"`
 }
 
 // Acceptance counts how many messages of a template a person has accepted and not yet received. Written by app/reach.
@@ -202,6 +202,16 @@ type ReachCap struct {
 	Limit     int       `gorm:"column:at_most;not null"`
 	CreatedAt time.Time `gorm:"not null;precision:6"`
 	UpdatedAt time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
+}
+
+// ReachSettings are what every send obeys beside the caps: at most one row, made by the first change. Written by app/reach.
+type ReachSettings struct {
+	ID          int64     `gorm:"primaryKey;autoIncrement:false"`
+	QuietFrom   string    `gorm:"size:5;not null"` // no marketing from this time of day, "22:00" …
+	QuietTo     string    `gorm:"size:5;not null"` // … to this one, up to "24:00"; both "" = always
+	StopPercent int64     `gorm:"not null"`        // a run pauses itself when more of its last calls failed; 0 = never for that
+	StopCalls   int64     `gorm:"not null"`        // of at least so many
+	UpdatedAt   time.Time `gorm:"not null;precision:6;autoUpdateTime:false"`
 }
 
 // What a cap counts in: the last hours, or the calendar's day, week (from Monday) or month in the programme's zone.

@@ -108,8 +108,11 @@ func TestEdgeAtOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t, "2026-11-23 12:00:00")
 	p := liveShop{monday: "2026-11-23", welcome: 1, checkin: 5, days: 7, streak: 20, quiz: 10, article: 2, live: 10, group: 3, opens: "12:00:00", closes: "20:00:00", options: []string{"甲", "乙"}}
-	p.rules(s)
-	quiz := p.quizOn(s, 0, s.tag("偏好", "答过"))
+	operator := liveShopCalls{s}
+	operator.rules(p)
+	operator.tag("偏好", "答过")
+	operator.quizzes(p, []int{0}, "答过")
+	quiz := p.quizOn(s, 0)
 	m := s.come()
 	var done, refused atomic.Int64
 	for _, c := range []struct {

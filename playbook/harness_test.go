@@ -87,6 +87,7 @@ type process struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	url  string // where it listens
+	sign string // what it says beside that
 	gone chan struct{}
 	err  error // after gone
 
@@ -131,7 +132,7 @@ func launch(t testing.TB, dir string, env []string, sign string, args ...string)
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			if rest, ok := strings.CutPrefix(lines.Text(), sign); ok {
-				said <- strings.TrimSuffix(strings.Fields(rest)[0], "/console")
+				said <- rest
 			}
 		}
 		p.err = p.cmd.Wait()
@@ -144,7 +145,8 @@ func launch(t testing.TB, dir string, env []string, sign string, args ...string)
 		}
 	})
 	select {
-	case p.url = <-said:
+	case p.sign = <-said:
+		p.url = strings.TrimSuffix(strings.Fields(p.sign)[0], "/console")
 	case <-p.gone:
 		require.Fail(t, "the process ended", "%v: %v\n%s", args, p.err, p.logged())
 	case <-clock.After(patience):

@@ -56,6 +56,26 @@ func (s *siyu) tag(group, name string) string {
 	return s.create("/tags", obj{"group_id": s.tagGroup(group), "name": name})
 }
 
+// tagID is the id of a tag by its name.
+func (s *siyu) tagID(name string) string {
+	s.t.Helper()
+	return s.named("/tags", name)
+}
+
+// named is the id of what a list of the admin API has by the name.
+func (s *siyu) named(path, name string) string {
+	s.t.Helper()
+	var out struct{ Items []struct{ ID, Name string } }
+	s.read(path, &out)
+	for _, i := range out.Items {
+		if i.Name == name {
+			return i.ID
+		}
+	}
+	require.Fail(s.t, "there is none", "%s of %s among %+v", name, path, out.Items)
+	return ""
+}
+
 // autoTag makes a rule that sets a tag.
 func (s *siyu) autoTag(tagID, name string, condition obj) string {
 	s.t.Helper()

@@ -32,29 +32,46 @@ type liveShop struct {
 	together int64    // what the week earns
 }
 
+// liveShopHand is how the operator of P03 works: over the API or by clicking.
+type liveShopHand interface {
+	rules(p liveShop)
+	tag(group, name string)
+	chatTag(p liveShop)
+	quizzes(p liveShop, days []int, tag string) // whoever answers gets the tag
+}
+
+var liveShops = map[string]liveShop{
+	"JiaoGePengYou": {
+		monday: "2026-11-23", welcome: 100, checkin: 5, days: 7, streak: 20, quiz: 10, right: 5, opens: "12:00:00", closes: "20:00:00",
+		options: []string{"莓果复合物", "天然果油"}, word: "敏感肌",
+		article: 2, reading: 15, live: 10, minutes: 10, lives: 2, group: 3, together: 55 + 14 + 50 + 20 + 21,
+	},
+	"AnotherShop": {
+		monday: "2027-02-22", welcome: 8, checkin: 3, days: 4, streak: 11, quiz: 6, right: 2, opens: "09:30:00", closes: "23:00:00",
+		options: []string{"Vitamin C", "玻尿酸", "烟酰胺"}, word: "熬夜",
+		article: 4, reading: 45, live: 7, minutes: 3, lives: 4, group: 9, together: 3*7 + 11 + 7*4 + 2*6 + 4*7 + 7*9,
+	},
+}
+
 func TestP03(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]liveShop{
-		"JiaoGePengYou": {
-			monday: "2026-11-23", welcome: 100, checkin: 5, days: 7, streak: 20, quiz: 10, right: 5, opens: "12:00:00", closes: "20:00:00",
-			options: []string{"莓果复合物", "天然果油"}, word: "敏感肌",
-			article: 2, reading: 15, live: 10, minutes: 10, lives: 2, group: 3, together: 55 + 14 + 50 + 20 + 21,
-		},
-		"AnotherShop": {
-			monday: "2027-02-22", welcome: 8, checkin: 3, days: 4, streak: 11, quiz: 6, right: 2, opens: "09:30:00", closes: "23:00:00",
-			options: []string{"Vitamin C", "玻尿酸", "烟酰胺"}, word: "熬夜",
-			article: 4, reading: 45, live: 7, minutes: 3, lives: 4, group: 9, together: 3*7 + 11 + 7*4 + 2*6 + 4*7 + 7*9,
-		},
-	} {
-		t.Run(name+"/AWeek", func(t *testing.T) {
+	for name, p := range liveShops {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p.week(t)
-		})
-		t.Run(name+"/TheQuizOfTheDay", func(t *testing.T) {
-			t.Parallel()
-			p.answers(t)
+			p.play(t, func(s *siyu) liveShopHand { return liveShopCalls{s} })
 		})
 	}
+}
+
+func (p liveShop) play(t *testing.T, hand func(*siyu) liveShopHand) {
+	t.Run("AWeek", func(t *testing.T) {
+		t.Parallel()
+		p.week(t, hand)
+	})
+	t.Run("TheQuizOfTheDay", func(t *testing.T) {
+		t.Parallel()
+		p.answers(t, hand)
+	})
 }
 
 // day is the n-th day of the week at a time.
@@ -62,19 +79,49 @@ func (p liveShop) day(n int, clockTime string) string {
 	return at(p.monday+" "+clockTime).AddDate(0, 0, n).Format(time.DateTime)
 }
 
-// quizOn makes the quiz of the n-th day; whoever answers gets the tag.
-func (p liveShop) quizOn(s *siyu, n int, tag string) string {
-	var options []obj
-	for i, text := range p.options {
-		options = append(options, obj{"text": text, "correct": i == 0, "tag_id": tag})
+// quizOn is the quiz of the n-th day.
+func (p liveShop) quizOn(s *siyu, n int) string {
+	s.t.Helper()
+	var out struct {
+		Items []struct {
+			ID      string
+			OpensAt time.Time `json:"opens_at"`
+		}
 	}
-	return s.create("/quizzes", obj{
-		"question": "猜猜它的主要有效成分是?", "opens_at": at(p.day(n, p.opens)).Format(time.RFC3339), "closes_at": at(p.day(n, p.closes)).Format(time.RFC3339),
-		"attempts": 1, "explanation": "它在成分表的第一位。", "link": "https://example.com/live", "options": options,
-	})
+	s.read("/quizzes", &out)
+	for _, q := range out.Items {
+		if q.OpensAt.Equal(at(p.day(n, p.opens))) {
+			return q.ID
+		}
+	}
+	require.Fail(s.t, "there is no quiz", "on day %d", n)
+	return ""
 }
 
-func (p liveShop) rules(s *siyu) {
+// liveShopCalls is the operator who works over the API.
+type liveShopCalls struct{ s *siyu }
+
+func (o liveShopCalls) tag(group, name string) { o.s.tag(group, name) }
+
+func (o liveShopCalls) chatTag(p liveShop) {
+	o.s.autoTag(o.s.tag("肤质", p.word), p.word, says([]string{p.word}))
+}
+
+func (o liveShopCalls) quizzes(p liveShop, days []int, tag string) {
+	for _, n := range days {
+		var options []obj
+		for i, text := range p.options {
+			options = append(options, obj{"text": text, "correct": i == 0, "tag_id": o.s.tagID(tag)})
+		}
+		o.s.create("/quizzes", obj{
+			"question": "猜猜它的主要有效成分是?", "opens_at": at(p.day(n, p.opens)).Format(time.RFC3339), "closes_at": at(p.day(n, p.closes)).Format(time.RFC3339),
+			"attempts": 1, "explanation": "它在成分表的第一位。", "link": "https://example.com/live", "options": options,
+		})
+	}
+}
+
+func (o liveShopCalls) rules(p liveShop) {
+	s := o.s
 	s.registerRule(p.welcome)
 	s.checkinRule(p.checkin, p.days, p.streak)
 	s.rule("quiz", "quiz.answered", obj{
@@ -107,16 +154,18 @@ type checkin struct {
 	}
 }
 
-func (p liveShop) week(t *testing.T) {
+func (p liveShop) week(t *testing.T, hand func(*siyu) liveShopHand) {
 	s := open(t, p.day(0, "00:00:00"))
-	p.rules(s)
-	tag := s.tag("偏好", "看过答题")
+	operator := hand(s)
+	operator.rules(p)
+	operator.tag("偏好", "看过答题")
+	operator.quizzes(p, []int{0, 1, 2, 3, 4, 5, 6}, "看过答题")
 	m := s.come()
 	g := p.community(s)
 	total := p.welcome
 	require.Equal(t, total, s.balance(m))
 	for n := range 7 {
-		quiz := p.quizOn(s, n, tag)
+		quiz := p.quizOn(s, n)
 		s.set(p.day(n, p.opens))
 
 		// One day by the mini-program, one by the menu, one by text: the same use case.
@@ -200,12 +249,14 @@ func (p liveShop) week(t *testing.T) {
 	require.Equal(t, p.streak, out.Next.Amount)
 }
 
-func (p liveShop) answers(t *testing.T) {
+func (p liveShop) answers(t *testing.T, hand func(*siyu) liveShopHand) {
 	s := open(t, p.day(1, "08:00:00"))
-	p.rules(s)
-	chat, liked := s.tag("肤质", p.word), s.tag("偏好", "喜欢草莓味")
-	s.autoTag(chat, p.word, says([]string{p.word}))
-	quiz := p.quizOn(s, 1, liked)
+	operator := hand(s)
+	operator.rules(p)
+	operator.tag("偏好", "喜欢草莓味")
+	operator.chatTag(p)
+	operator.quizzes(p, []int{1}, "喜欢草莓味")
+	quiz := p.quizOn(s, 1)
 	right := p.options[0]
 	var byText []*phone.Person // each answers right in his own way
 	for range 6 {

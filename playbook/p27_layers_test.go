@@ -66,9 +66,82 @@ func (s *siyu) report(id string) (r sopReport) {
 	return r
 }
 
+// layersHand is how the operator of P27 works: over the API or by clicking.
+type layersHand interface {
+	perks() // three coupons, and what points can be spent on
+	sops()  // the four layers and the birthday, enabled
+	push()  // to the important ones, by hand
+}
+
 func TestP27Layers(t *testing.T) {
 	t.Parallel()
+	playP27(t, func(s *siyu) layersHand { return layersCalls{s} })
+}
+
+// layersCalls is the operator who works over the API.
+type layersCalls struct{ s *siyu }
+
+// important is the condition of the layer.
+var important = obj{"leaf": "orders", "measure": "amount", "op": "gte", "value": 100_000, "window": "365d"}
+
+func (o layersCalls) perks() {
+	for _, c := range []obj{
+		{"code": "first", "name": "首购优惠", "kind": "cash_off", "threshold_fen": 5000, "off_fen": 1000, "valid_days": 30, "per_member": 1},
+		{"code": "own", "name": "专属折扣券", "kind": "cash_off", "threshold_fen": 5000, "off_fen": 2000, "valid_days": 30, "per_member": 12},
+		{"code": "back", "name": "满300减100", "kind": "cash_off", "threshold_fen": 30_000, "off_fen": 10_000, "valid_days": 3, "per_member": 1},
+	} {
+		o.s.create("/coupons", c)
+	}
+	o.s.create("/mall", obj{"code": "gift", "name": "礼品", "kind": "goods", "price": 1200})
+}
+
+func (o layersCalls) sops() {
+	s := o.s
+	message := func(text string, channels ...string) obj {
+		return obj{"text": text, "channels": channels, "subscribe": obj{
+			"template_id": "TPL_ACTIVITY", "page": "pages/index/index", "data": obj{"thing1": text, "thing2": "会员专享", "time3": "2026-12-01 10:00"},
+		}}
+	}
+	at10 := func(day int) obj { return obj{"day": day, "time": "10:00"} }
+	paid := obj{"event": "order.paid"}
+	noOrder := obj{"leaf": "orders", "measure": "count", "op": "eq", "value": 0}
+	rich := obj{"leaf": "account", "account": "points", "op": "gte", "value": 100}
+	inactive := func(op string, days int) obj { return obj{"leaf": "inactive", "op": op, "days": days} }
+
+	s.enabled(obj{"name": "新会员", "entry": obj{"event": "member.registered"}, "exit": []obj{paid}, "goal": obj{"event": "order.paid", "days": 7}, "steps": []obj{
+		{"key": "d0", "send": obj{"class": "service", "message": message("首购优惠"+serviceMark, "subscribe"), "grants": obj{"amount": 50, "coupon_id": s.named("/coupons", "首购优惠")}}},
+		{"key": "d3", "when": at10(3), "send": obj{"message": message("首购优惠还在等您", "subscribe"), "condition": noOrder}},
+		{"key": "d7", "when": at10(7), "send": obj{"message": message("首购优惠最后提醒", "subscribe")}},
+	}})
+	s.enabled(obj{"name": "重要", "entry": obj{"cron": "0 10 1 * *", "condition": important}, "reentry": obj{"mode": "always"}, "steps": []obj{
+		{"key": "m", "send": obj{"message": message("专属折扣券已到账", "mass", "subscribe"), "grants": obj{"amount": 100, "coupon_id": s.named("/coupons", "专属折扣券")}}},
+	}})
+	s.enabled(obj{
+		"name": "沉默", "entry": obj{"cron": "0 10 1 * *", "condition": obj{"all": []obj{joined, inactive("gte", 31), inactive("lte", 90)}}},
+		"exit": []obj{{"condition": inactive("lte", 30)}}, "goal": obj{"condition": inactive("lte", 30), "days": 7}, "steps": []obj{
+			{"key": "s1", "send": obj{"message": message("您的积分可以抵现", "mass", "subscribe"), "condition": rich}},
+			{"key": "s2", "when": at10(3), "send": obj{"message": message("积分别浪费", "mass", "subscribe"), "condition": rich}},
+		},
+	})
+	s.enabled(obj{
+		"name": "流失", "entry": obj{"cron": "0 10 1 * *", "condition": obj{"leaf": "orders", "measure": "days", "op": "gte", "value": 181}},
+		"goal": obj{"event": "order.paid", "days": 3}, "steps": []obj{
+			{"key": "sms", "send": obj{"message": obj{"channels": []string{"sms"}, "sms": obj{"text": "满300减100,12月3日24点前有效"}}, "grants": obj{"coupon_id": s.named("/coupons", "满300减100")}}},
+		},
+	})
+	s.enabled(obj{
+		"name": "生日礼", "entry": obj{"cron": "0 10 * * *", "condition": obj{"all": []obj{important, {"leaf": "birthday", "scope": "day"}}}},
+		"reentry": obj{"mode": "after", "days": 300}, "steps": []obj{{"key": "gift", "send": obj{"message": message("生日快乐", "subscribe"), "grants": obj{"amount": 200}}}},
+	})
+}
+
+func (o layersCalls) push() {
+	o.s.broadcast(obj{"name": "再来", "condition": important, "message": obj{"text": "再看看", "channels": []string{"mass"}}})
+}
+
+func playP27(t *testing.T, hand func(*siyu) layersHand) {
 	s := open(t, "2026-05-20 09:00:00")
+	operator := hand(s)
 	key := s.openKey()
 	ids := map[string]string{}
 	come := func(name string, profile obj) *phone.Person {
@@ -84,18 +157,6 @@ func TestP27Layers(t *testing.T) {
 		ids[name] = s.facts(p).ID
 		return p
 	}
-	message := func(text string, channels ...string) obj {
-		return obj{"text": text, "channels": channels, "subscribe": obj{
-			"template_id": "TPL_ACTIVITY", "page": "pages/index/index", "data": obj{"thing1": text, "thing2": "会员专享", "time3": "2026-12-01 10:00"},
-		}}
-	}
-	at10 := func(day int) obj { return obj{"day": day, "time": "10:00"} }
-	paid := obj{"event": "order.paid"}
-	noOrder := obj{"leaf": "orders", "measure": "count", "op": "eq", "value": 0}
-	rich := obj{"leaf": "account", "account": "points", "op": "gte", "value": 100}
-	inactive := func(op string, days int) obj { return obj{"leaf": "inactive", "op": op, "days": days} }
-	important := obj{"leaf": "orders", "measure": "amount", "op": "gte", "value": 100_000, "window": "365d"}
-
 	churned := map[string]*phone.Person{}
 	for i, name := range []string{"C1", "C2"} { // both have numbers; one consents to SMS
 		p := come(name, obj{})
@@ -129,36 +190,9 @@ func TestP27Layers(t *testing.T) {
 	for i, p := range vips {
 		s.pays(key, p, fmt.Sprint("V", i), 120_000)
 	}
-	first := s.create("/coupons", obj{"code": "first", "name": "首购优惠", "kind": "cash_off", "threshold_fen": 5000, "off_fen": 1000, "valid_days": 30, "per_member": 1})
-	own := s.create("/coupons", obj{"code": "own", "name": "专属折扣券", "kind": "cash_off", "threshold_fen": 5000, "off_fen": 2000, "valid_days": 30, "per_member": 12})
-	gift := s.create("/mall", obj{"code": "gift", "name": "礼品", "kind": "goods", "price": 1200})
-
-	newcomers := s.enabled(obj{"name": "新会员", "entry": obj{"event": "member.registered"}, "exit": []obj{paid}, "goal": obj{"event": "order.paid", "days": 7}, "steps": []obj{
-		{"key": "d0", "send": obj{"class": "service", "message": message("首购优惠"+serviceMark, "subscribe"), "grants": obj{"amount": 50, "coupon_id": first}}},
-		{"key": "d3", "when": at10(3), "send": obj{"message": message("首购优惠还在等您", "subscribe"), "condition": noOrder}},
-		{"key": "d7", "when": at10(7), "send": obj{"message": message("首购优惠最后提醒", "subscribe")}},
-	}})
-	vip := s.enabled(obj{"name": "重要", "entry": obj{"cron": "0 10 1 * *", "condition": important}, "reentry": obj{"mode": "always"}, "steps": []obj{
-		{"key": "m", "send": obj{"message": message("专属折扣券已到账", "mass", "subscribe"), "grants": obj{"amount": 100, "coupon_id": own}}},
-	}})
-	quiet := s.enabled(obj{
-		"name": "沉默", "entry": obj{"cron": "0 10 1 * *", "condition": obj{"all": []obj{joined, inactive("gte", 31), inactive("lte", 90)}}},
-		"exit": []obj{{"condition": inactive("lte", 30)}}, "goal": obj{"condition": inactive("lte", 30), "days": 7}, "steps": []obj{
-			{"key": "s1", "send": obj{"message": message("您的积分可以抵现", "mass", "subscribe"), "condition": rich}},
-			{"key": "s2", "when": at10(3), "send": obj{"message": message("积分别浪费", "mass", "subscribe"), "condition": rich}},
-		},
-	})
-	back := s.create("/coupons", obj{"code": "back", "name": "满300减100", "kind": "cash_off", "threshold_fen": 30_000, "off_fen": 10_000, "valid_days": 3, "per_member": 1})
-	lost := s.enabled(obj{
-		"name": "流失", "entry": obj{"cron": "0 10 1 * *", "condition": obj{"leaf": "orders", "measure": "days", "op": "gte", "value": 181}},
-		"goal": obj{"event": "order.paid", "days": 3}, "steps": []obj{
-			{"key": "sms", "send": obj{"message": obj{"channels": []string{"sms"}, "sms": obj{"text": "满300减100,12月3日24点前有效"}}, "grants": obj{"coupon_id": back}}},
-		},
-	})
-	birthday := s.enabled(obj{
-		"name": "生日礼", "entry": obj{"cron": "0 10 * * *", "condition": obj{"all": []obj{important, {"leaf": "birthday", "scope": "day"}}}},
-		"reentry": obj{"mode": "after", "days": 300}, "steps": []obj{{"key": "gift", "send": obj{"message": message("生日快乐", "subscribe"), "grants": obj{"amount": 200}}}},
-	})
+	operator.perks()
+	operator.sops()
+	newcomers, vip, quiet, lost, birthday := s.named("/sops", "新会员"), s.named("/sops", "重要"), s.named("/sops", "沉默"), s.named("/sops", "流失"), s.named("/sops", "生日礼")
 
 	// Day 0, also in quiet hours.
 	s.set("2026-11-28 12:00:00")
@@ -210,8 +244,8 @@ func TestP27Layers(t *testing.T) {
 
 	// 15:00: nobody is messaged twice that day.
 	s.set("2026-12-01 15:00:00")
-	again := s.broadcast(obj{"name": "再来", "condition": important, "message": obj{"text": "再看看", "channels": []string{"mass"}}})
-	require.Equal(t, reasons{"FREQ_CAP": 3}, s.send(again).reasons())
+	operator.push()
+	require.Equal(t, reasons{"FREQ_CAP": 3}, s.send(s.named("/broadcasts", "再来")).reasons())
 
 	// 12-02: N1 orders, S1 redeems, C1 orders 350 and pays 250.
 	s.set("2026-12-02 12:00:00")
@@ -222,7 +256,7 @@ func TestP27Layers(t *testing.T) {
 	s.pays(key, churned["C1"], "C1", 25_000)
 	s.pays(key, n1, "N1", 9900)
 	s.login(silent["S1"])
-	require.NoError(t, silent["S1"].API(s.ctx(), "POST", "/mall/"+gift+"/redemptions", nil, nil))
+	require.NoError(t, silent["S1"].API(s.ctx(), "POST", "/mall/"+s.named("/mall", "礼品")+"/redemptions", nil, nil))
 	foreseen := s.rehearsal(ids["N1"], "2026-11-28", "2026-12-07")
 	foreseen2 := s.rehearsal(ids["N2"], "2026-11-28", "2026-12-10")
 	require.Equal(t, []string{"11-28 12:00 新会员 d0: subscribe", "12-01 10:00 新会员 d3: subscribe", "12-05 10:00 新会员 d7: EXITED"}, foreseen)

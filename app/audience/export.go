@@ -25,7 +25,7 @@ func (s *Service) Export(ctx context.Context, t condition.Tree, lang string, pho
 	w := csv.NewWriter(to)
 	_ = w.Write(strings.Split(templates.T(lang, "audience.export_head", nil), ",")) // Error tells
 	n := int64(0)
-	for ids := range chunks(found, chunkSize) {
+	for ids := range chunks(found) {
 		var rows []model.Member
 		if err := s.db.Reader(ctx).Where("id IN ? AND merged_into IS NULL AND erased_at IS NULL", ids).Order("id").Find(&rows).Error; err != nil {
 			return n, fmt.Errorf("audience: export: %w", err)

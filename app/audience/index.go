@@ -45,6 +45,7 @@ type index struct {
 	last       int64      // the newest change that was seen
 	gaps       []gap      // ids below last that were not seen
 	lookedAt   time.Time  // real time
+	names      *names     // nil until somebody looks for one
 
 	mu   sync.RWMutex // guards what follows
 	sets map[string]map[int64]*roaring.Bitmap
@@ -73,6 +74,7 @@ func (x *index) refresh(ctx context.Context) error {
 	}
 	changed, n, err := x.changes(r, now)
 	if err != nil {
+		x.lookedAt = time.Time{} // some changes may count as seen: all is read anew
 		return fmt.Errorf("audience: changes: %w", err)
 	}
 	if n > anew {
@@ -83,8 +85,11 @@ func (x *index) refresh(ctx context.Context) error {
 		return nil
 	}
 	fresh, err := x.read(ctx, r, changed)
+	if err == nil {
+		err = x.rename(ctx, r, changed)
+	}
 	if err != nil {
-		x.lookedAt = time.Time{} // the changes count as seen: all is read anew
+		x.lookedAt = time.Time{}
 		return err
 	}
 	x.mu.Lock()
@@ -102,13 +107,19 @@ func (x *index) refresh(ctx context.Context) error {
 	return nil
 }
 
-// load reads all sets.
+// load reads all sets. An id of a change that is there before they are read is in them; one that is not may be in flight.
 func (x *index) load(r *gorm.DB, now time.Time) error {
 	if err := r.Raw("SELECT COALESCE(MAX(id), 0) FROM member_changes").Scan(&x.last).Error; err != nil {
 		return fmt.Errorf("audience: load: %w", err)
 	}
-	x.gaps = nil
-	x.missing(now, max(x.last-behind, 0)+1, x.last+1)
+	var there []int64
+	from := max(x.last-behind, 0) + 1
+	if err := r.Raw("SELECT id FROM member_changes WHERE id BETWEEN ? AND ?", from, x.last).Scan(&there).Error; err != nil {
+		return fmt.Errorf("audience: load: %w", err)
+	}
+	x.gaps, x.names = nil, nil
+	x.missing(now, from, x.last+1)
+	x.seen(there)
 	sets, err := x.read(r.Statement.Context, r, nil)
 	if err != nil {
 		x.sets = nil
@@ -144,7 +155,7 @@ func (x *index) read(ctx context.Context, r *gorm.DB, only *roaring.Bitmap) (map
 func setsOf(ctx context.Context, r *gorm.DB, leaf *condition.Index, only *roaring.Bitmap) (map[int64]*roaring.Bitmap, error) {
 	f := filler{sets: map[int64]*roaring.Bitmap{}}
 	if only != nil {
-		for ids := range chunks(only, chunkSize) {
+		for ids := range chunks(only) {
 			if err := leaf.Rows(ctx, r, ids, f.put); err != nil {
 				return nil, err
 			}
@@ -158,10 +169,10 @@ func setsOf(ctx context.Context, r *gorm.DB, leaf *condition.Index, only *roarin
 	return f.sets, err
 }
 
-// chunks are the ids of a set, n at a time.
-func chunks(set *roaring.Bitmap, n int) iter.Seq[[]int64] {
+// chunks are the ids of a set, some at a time.
+func chunks(set *roaring.Bitmap) iter.Seq[[]int64] {
 	return func(yield func([]int64) bool) {
-		for some := range slices.Chunk(set.ToArray(), n) {
+		for some := range slices.Chunk(set.ToArray(), chunkSize) {
 			ids := make([]int64, len(some))
 			for i, id := range some {
 				ids[i] = int64(id)
@@ -216,16 +227,34 @@ func (x *index) changes(r *gorm.DB, now time.Time) (*roaring.Bitmap, int, error)
 	for _, g := range x.gaps {
 		low, high = min(low, g.ids.Minimum()), max(high, g.ids.Maximum())
 	}
-	err = member.Changes(r.Raw("SELECT id, members FROM member_changes WHERE id BETWEEN ? AND ?", low, high), func(id int64, members []uint32) {
+	var there []int64
+	if err := r.Raw("SELECT id FROM member_changes WHERE id BETWEEN ? AND ?", low, high).Scan(&there).Error; err != nil {
+		return nil, 0, err
+	}
+	for ids := range slices.Chunk(x.seen(there), chunkSize) {
+		err = member.Changes(r.Raw("SELECT id, members FROM member_changes WHERE id IN ?", ids), func(_ int64, members []uint32) {
+			changed.AddMany(members)
+			n += len(members)
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+	x.gaps = slices.DeleteFunc(x.gaps, func(g gap) bool { return now.Sub(g.at) > lookBack })
+	return changed, n, nil
+}
+
+// seen takes ids out of the gaps, and says which of them were there.
+func (x *index) seen(ids []int64) (late []int64) {
+	for _, id := range ids {
 		for _, g := range x.gaps {
 			if g.ids.CheckedRemove(uint64(id)) { //nolint:gosec // not negative
-				changed.AddMany(members)
-				n += len(members)
+				late = append(late, id)
 			}
 		}
-	})
-	x.gaps = slices.DeleteFunc(x.gaps, func(g gap) bool { return g.ids.IsEmpty() || now.Sub(g.at) > lookBack })
-	return changed, n, err
+	}
+	x.gaps = slices.DeleteFunc(x.gaps, func(g gap) bool { return g.ids.IsEmpty() })
+	return late
 }
 
 // everybody is the caller's own.
@@ -289,6 +318,9 @@ func (x *index) Kept(leaf string, args json.RawMessage, ask func() (*roaring.Bit
 func (x *index) audit(ctx context.Context) (differ []string, err error) {
 	now, err := x.read(ctx, x.db.Reader(ctx), nil)
 	if err != nil {
+		return nil, err
+	}
+	if differ, err = x.auditNames(ctx); err != nil {
 		return nil, err
 	}
 	x.mu.RLock()

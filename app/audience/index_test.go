@@ -26,13 +26,18 @@ var noon = time.Date(2026, 11, 24, 4, 0, 0, 0, time.UTC)
 // process is another siyu on the place: a connection of its own, where the database takes more than one.
 func process(t *testing.T, place db.Config, first *db.DB) *audience.Service {
 	t.Helper()
+	return processOf(t, place, first, tag.Leaf())
+}
+
+func processOf(t *testing.T, place db.Config, first *db.DB, leaf condition.Leaf) *audience.Service {
+	t.Helper()
 	d := first
 	if place.Driver == db.MySQL {
 		d = dbtest.OpenConfig(t, place)
 	}
 	reg := condition.New()
 	reg.Register(member.Leaf(clock.Shanghai))
-	reg.Register(tag.Leaf())
+	reg.Register(leaf)
 	reg.Seal()
 	return audience.New(d, clock.NewFrozen(noon), clock.Shanghai, reg, nil, nil)
 }
@@ -137,6 +142,37 @@ func TestIndex(t *testing.T) {
 		told(1007, 5)
 		told(1011, 6)
 		require.EqualValues(t, 6, count(t, s, male))
+	})
+
+	t.Run("ChangesOfManyAreReadOnce", func(t *testing.T) {
+		t.Parallel()
+		place := dbtest.Prepared(t)
+		d := rowsOf{t, dbtest.OpenConfig(t, place)}
+		d.people(3)
+		leaf, whole := tag.Leaf(), 0
+		ix := *leaf.Index
+		rows := ix.Rows
+		ix.Rows = func(ctx context.Context, tx *gorm.DB, ids []int64, put func(key int64, member uint32)) error {
+			if ids == nil {
+				whole++
+			}
+			return rows(ctx, tx, ids, put)
+		}
+		leaf.Index = &ix
+		s := processOf(t, place, d.DB, leaf)
+		require.Zero(t, count(t, s, male))
+		all := make([]int64, 250_000)
+		for i := range all {
+			all[i] = int64(i + 1)
+		}
+		d.do(func(tx *gorm.DB) error { return errorsOf(set(1, "male", false)(tx), member.ChangedTx(tx, all...)) })
+		for range 3 {
+			require.EqualValues(t, 1, count(t, s, male))
+		}
+		require.Equal(t, 2, whole, "at first, and after the many changes")
+		d.do(set(2, "male", true))
+		require.EqualValues(t, 2, count(t, s, male))
+		require.Equal(t, 2, whole)
 	})
 
 	t.Run("ATransactionThatTakesItsTimeIsSeenWhenItCommits", func(t *testing.T) {

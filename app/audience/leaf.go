@@ -203,7 +203,7 @@ func (s *Service) survivors(tx *gorm.DB, id int64, all *roaring.Bitmap) (*roarin
 	found := roaring.And(set, all)
 	for gone := roaring.AndNot(set, all); !gone.IsEmpty(); {
 		next := roaring.New()
-		for ids := range chunks(gone, chunkSize) {
+		for ids := range chunks(gone) {
 			in, args := condition.Placed(ids)
 			err := condition.Pairs(tx.Statement.Context, tx, func(into int64, _ uint32) { next.Add(uint32(into)) }, //nolint:gosec // ids fit 32 bits
 				"SELECT "+condition.Pair("merged_into", "id")+" FROM members WHERE merged_into IS NOT NULL AND id IN "+in, args...)

@@ -20,6 +20,9 @@ import (
 	"github.com/siyu-scrm/siyu/templates"
 )
 
+// Set is people, by their ids.
+type Set = roaring.Bitmap
+
 const (
 	maxName = 64
 	// revision makes the changes of audiences go one after another: none is deleted while another comes to stand on it, and two that are

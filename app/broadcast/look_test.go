@@ -36,11 +36,11 @@ func TestLook(t *testing.T) {
 	l, err = w.Look(t.Context(), "zh-CN", condition.Tree{}, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, many, l.Audience)
-	require.EqualValues(t, 20_000, l.Sampled)
+	require.EqualValues(t, 2_500, l.Sampled)
 	sum := l.Reachable
 	for _, s := range l.Skipped {
 		sum += s.Count
 	}
 	require.EqualValues(t, many, sum)
-	require.Less(t, l.Reachable, int64(10))
+	require.Less(t, l.Reachable, int64(30), "the few of the first ones who are reached, scaled up")
 }

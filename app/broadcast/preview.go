@@ -2,9 +2,6 @@ package broadcast
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -100,59 +97,14 @@ func (s *Service) View(ctx context.Context, lang string, b *model.Broadcast) (*V
 	return v, nil
 }
 
-// schedule says when a broadcast is sent: the common shapes of a cron line in words, any other as it is.
+// schedule says when a broadcast is sent.
 func (s *Service) schedule(lang, cron string, at *time.Time) string {
 	say := func(key string, args map[string]any) string { return templates.T(lang, key, args) }
-	if cron == "" {
-		if at == nil {
-			return say("broadcast.when_by_hand", nil)
-		}
-		return say("broadcast.when_once", map[string]any{"at": s.zone.In(*at).Format("2006-01-02 15:04")})
-	}
-	line := say("broadcast.when_cron", map[string]any{"line": cron})
-	f := strings.Fields(cron)
-	if len(f) != 5 || f[3] != "*" {
-		return line
-	}
-	minute, err := strconv.Atoi(f[0])
-	if err != nil {
-		return line
-	}
-	if f[1] == "*" && f[2] == "*" && f[4] == "*" {
-		return say("broadcast.when_hourly", map[string]any{"minute": minute})
-	}
-	hour, err := strconv.Atoi(f[1])
-	if err != nil {
-		return line
-	}
-	clockTime := map[string]any{"time": fmt.Sprintf("%02d:%02d", hour, minute)}
-	day, dayErr := strconv.Atoi(f[2])
 	switch {
-	case f[2] == "*" && f[4] == "*":
-		return say("broadcast.when_daily", clockTime)
-	case dayErr == nil && f[4] == "*":
-		clockTime["day"] = day
-		return say("broadcast.when_monthly", clockTime)
-	case f[2] == "*":
-		if n, ok := weekday(f[4]); ok {
-			return say("broadcast.when_weekly_"+strconv.Itoa(n), clockTime)
-		}
-		if f[4] == "1-5" {
-			return say("broadcast.when_weekdays", clockTime)
-		}
+	case cron != "":
+		return say("broadcast.when_cron", map[string]any{"when": clock.Say(lang, cron)})
+	case at == nil:
+		return say("broadcast.when_by_hand", nil)
 	}
-	return line
-}
-
-// weekday reads one day of the week: 0 or sun is Sunday.
-func weekday(s string) (int, bool) {
-	if n, err := strconv.Atoi(s); err == nil && n >= 0 && n <= 6 {
-		return n, true
-	}
-	for n, name := range []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} {
-		if strings.EqualFold(s, name) {
-			return n, true
-		}
-	}
-	return 0, false
+	return say("broadcast.when_once", map[string]any{"at": s.zone.In(*at).Format("2006-01-02 15:04")})
 }

@@ -34,7 +34,7 @@ func TestTestSend(t *testing.T) {
 	require.Len(t, runs, 2)
 	var m reach.Message
 	require.NoError(t, runs[0].Message.Into(&m))
-	require.Equal(t, broadcast.TestMark+"b", m.Text)
+	require.Equal(t, reach.TestMark+"b", m.Text)
 	require.Empty(t, w.runs(b.ID), "it is none of the broadcast's sends")
 
 	for field, who := range map[string][]int64{"nobody": nil, "many": make([]int64, 21)} {

@@ -2,7 +2,6 @@ package checkin
 
 import (
 	"context"
-	"fmt"
 
 	"gorm.io/gorm"
 
@@ -18,23 +17,13 @@ const (
 	maxPrice = 1_000_000
 )
 
-// settingsID is the one row.
-const settingsID = 1
-
 // Settings reads how missed days are made up; before the first change they are not.
 func (s *Service) Settings(ctx context.Context) (*model.CheckinSettings, error) {
 	return settings(s.db.Reader(ctx))
 }
 
 func settings(tx *gorm.DB) (*model.CheckinSettings, error) {
-	var rows []model.CheckinSettings
-	if err := tx.Limit(1).Find(&rows, settingsID).Error; err != nil {
-		return nil, fmt.Errorf("checkin: settings: %w", err)
-	}
-	if len(rows) == 0 {
-		return &model.CheckinSettings{ID: settingsID}, nil
-	}
-	return &rows[0], nil
+	return db.Only(tx, model.CheckinSettings{ID: db.OnlyID})
 }
 
 // SaveSettings changes them: from the commit on every make-up obeys the new ones.
@@ -50,15 +39,8 @@ func (s *Service) SaveSettings(ctx context.Context, in model.CheckinSettings) (*
 		return nil, errs.Field("makeup_price", "checkin.setting", "limit", maxPrice)
 	}
 	out, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.CheckinSettings, error) {
-		in.ID, in.UpdatedAt = settingsID, s.clock.Now()
-		dup, err := db.Insert(tx, &in)
-		if err == nil && dup {
-			err = tx.Save(&in).Error
-		}
-		if err != nil {
-			return in, fmt.Errorf("checkin: settings: %w", err)
-		}
-		return in, nil
+		in.ID, in.UpdatedAt = db.OnlyID, s.clock.Now()
+		return in, db.SaveOnly(tx, &in)
 	})
 	return &out, err
 }

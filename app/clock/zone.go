@@ -67,3 +67,15 @@ func (z Zone) WeekOf(t time.Time) string {
 	y, w := t.In(z.loc).ISOWeek()
 	return fmt.Sprintf("%04d-W%02d", y, w)
 }
+
+// DayMinutes is the end of a day, 24:00.
+const DayMinutes = 24 * 60
+
+// Minutes reads a time of day such as 08:30, up to 24:00, as minutes after midnight.
+func Minutes(s string) (n int, ok bool) {
+	if s == "24:00" {
+		return DayMinutes, true
+	}
+	t, err := time.Parse("15:04", s)
+	return t.Hour()*60 + t.Minute(), err == nil && len(s) == len("15:04")
+}

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,9 +31,12 @@ type calendarArgs struct {
 	To        string      `json:"to"`   // up to 24:00
 }
 
-var timeOfDay = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
-
-const endOfDay = "24:00"
+// span reports whether from and to are a part of the day.
+func (a calendarArgs) span() bool {
+	from, okFrom := clock.Minutes(a.From)
+	_, okTo := clock.Minutes(a.To)
+	return okFrom && okTo && from < clock.DayMinutes && a.From != a.To
+}
 
 func readCalendar(raw json.RawMessage) (a calendarArgs, err error) {
 	if err := DecodeArgs(raw, &a); err != nil {
@@ -53,7 +54,7 @@ func readCalendar(raw json.RawMessage) (a calendarArgs, err error) {
 		return a, errs.Field("short", "condition.calendar")
 	case len(a.Dates) > 400 || slices.Contains(a.Dates, ""):
 		return a, errs.Field("dates", "condition.calendar")
-	case (a.From == "") != (a.To == "") || a.From != "" && (!timeOfDay.MatchString(a.From) || a.To != endOfDay && !timeOfDay.MatchString(a.To) || a.From == a.To):
+	case a.From+a.To != "" && !a.span():
 		return a, errs.Field("from", "condition.calendar")
 	case len(a.Weekdays)+len(a.MonthDays)+len(a.Dates) == 0 && a.From == "":
 		return a, errs.Field("weekdays", "condition.arg_required")
@@ -103,9 +104,8 @@ func (a calendarArgs) flips(z clock.Zone, at time.Time) time.Time {
 		edges := []time.Time{z.Start(d)}
 		for _, s := range []string{min(a.From, a.To), max(a.From, a.To)} {
 			if s != "" {
-				hour, _ := strconv.Atoi(s[:2])
-				minute, _ := strconv.Atoi(s[3:])
-				edges = append(edges, z.At(d, hour, minute))
+				minutes, _ := clock.Minutes(s)
+				edges = append(edges, z.At(d, 0, minutes))
 			}
 		}
 		for _, e := range edges {

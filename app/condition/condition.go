@@ -40,7 +40,7 @@ type Leaf struct {
 	// Moves are those whose verdict time alone may change after the instant; more will do. Nil: anybody's. Where it is nobody's: Still.
 	Moves func(ctx context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, args json.RawMessage) (*roaring.Bitmap, error)
 	// Warm may read into the caches of many subjects at once what Eval would read for each; nil: Eval reads.
-	Warm func(ctx context.Context, tx *gorm.DB, subjects []*Subject) error
+	Warm func(ctx context.Context, tx *gorm.DB, subjects []*Subject, args json.RawMessage) error
 	// Index lets an owner of sets in memory answer the leaf; nil: only Members can.
 	Index *Index
 	// Sentence says the fact to an operator, as a clause without a full stop.

@@ -3,6 +3,7 @@ package condition_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -209,6 +210,7 @@ func TestLeavesOfTables(t *testing.T) {
 				v, _, err := c.Conditions.Eval(rt.Context(), tx, &condition.Subject{MemberID: int64(id), At: at}, tree)
 				require.NoError(rt, err)
 				require.Equal(rt, all.Contains(id), v.Holds, "member %d at %s", id, c.Zone.In(at))
+				require.Equal(rt, v, c.warm(rt, tx, id, at, tree), "read for many at once")
 				if v.Holds {
 					held++
 				} else {
@@ -238,6 +240,19 @@ func TestLeavesOfTables(t *testing.T) {
 			require.Greater(t, changes, flips/3, "flips that change nothing are the rule")
 		})
 	}
+}
+
+// warm is Eval of one of all, for whom what is needed was read at once.
+func (c *crowd) warm(t *rapid.T, tx *gorm.DB, id uint32, at time.Time, tree condition.Tree) condition.Verdict {
+	var subjects []*condition.Subject
+	for _, m := range c.ids.ToArray() {
+		subjects = append(subjects, &condition.Subject{MemberID: int64(m), At: at, Cache: map[string]any{}})
+	}
+	require.NoError(t, c.Conditions.Warm(t.Context(), tx, tree, subjects))
+	i := slices.IndexFunc(subjects, func(s *condition.Subject) bool { return s.MemberID == int64(id) })
+	v, _, err := c.Conditions.Eval(t.Context(), tx, subjects[i], tree)
+	require.NoError(t, err)
+	return v
 }
 
 func laterOf(a, b time.Time) time.Time {

@@ -46,7 +46,7 @@ type search struct {
 	sets     Sets // nil: every leaf is asked itself
 }
 
-// members never changes within, which may be the caller's or a partial result, nor what a leaf returned.
+// members never changes within, which may be the caller's or a partial result, nor what a leaf returned; its answer is the caller's own.
 func (s search) members(within *roaring.Bitmap, t Tree) (*roaring.Bitmap, error) {
 	switch {
 	case t.Leaf != "":
@@ -117,14 +117,21 @@ func (s search) kept(within *roaring.Bitmap, l Leaf, args json.RawMessage) (*roa
 
 // anyOf asks each child only about those whom no earlier one found.
 func (s search) anyOf(within *roaring.Bitmap, kids []Tree) (*roaring.Bitmap, error) {
-	found, rest := roaring.New(), within.Clone()
-	for _, kid := range kids {
-		more, err := s.members(rest, kid)
-		if err != nil {
-			return nil, err
+	found := roaring.New()
+	for i, kid := range kids {
+		rest := within
+		if i > 0 {
+			rest = roaring.AndNot(within, found)
 		}
-		found.Or(more)
-		rest.AndNot(more)
+		more, err := s.members(rest, kid)
+		switch {
+		case err != nil:
+			return nil, err
+		case i == 0:
+			found = more
+		default:
+			found.Or(more)
+		}
 	}
 	return found, nil
 }
@@ -195,6 +202,15 @@ func (r *Registry) Moves(ctx context.Context, tx *gorm.DB, at time.Time, univers
 	return out, err
 }
 
+// IDs are the members of the subjects.
+func IDs(subjects []*Subject) []int64 {
+	ids := make([]int64, len(subjects))
+	for i, s := range subjects {
+		ids[i] = s.MemberID
+	}
+	return ids
+}
+
 // Warm reads at once, into the caches of the subjects, what Eval of the tree would read for each of them. They are asked about at one instant,
 // without an event.
 func (r *Registry) Warm(ctx context.Context, tx *gorm.DB, t Tree, subjects []*Subject) error {
@@ -203,6 +219,6 @@ func (r *Registry) Warm(ctx context.Context, tx *gorm.DB, t Tree, subjects []*Su
 		if err != nil || l.Warm == nil || len(subjects) == 0 {
 			return err
 		}
-		return l.Warm(ctx, tx, subjects)
+		return l.Warm(ctx, tx, subjects, object(leaf.Args))
 	})
 }

@@ -189,17 +189,10 @@ func (c *Config) checkReach() error {
 			}
 		}
 	}
-	for _, q := range []struct{ key, value string }{{"reach.quiet_from", c.Reach.QuietFrom}, {"reach.quiet_to", c.Reach.QuietTo}} {
-		if _, err := clockTime(q.value); err != nil {
-			return fmt.Errorf("%s is %q: expected a time such as 22:00", q.key, q.value)
-		}
-	}
 	return cmp.Or(
 		between("reach.daily_cap", int64(c.Reach.DailyCap), 0, 100),
 		between("reach.in_flight", int64(c.Reach.InFlight), 1, 10_000),
 		between("reach.workers", int64(c.Reach.Workers), 1, 256),
-		between("reach.stop_percent", int64(c.Reach.StopPercent), 0, 100),
-		between("reach.stop_calls", int64(c.Reach.StopCalls), 1, 100_000),
 		between("retention.raw_days", int64(c.Retention.RawDays), 1, 3650),
 		between("retention.left_hours", int64(c.Retention.LeftHours), 0, 24*365),
 	)

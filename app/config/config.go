@@ -4,7 +4,6 @@ package config
 
 import (
 	"net/netip"
-	"time"
 )
 
 // Config is every setting. config.yaml in the repository explains each key.
@@ -80,16 +79,12 @@ type Server struct {
 
 // Reach bounds what is sent to people (PLAYBOOKS H16).
 type Reach struct {
-	DailyCap    int              `yaml:"daily_cap" env:"DAILY_CAP"`       // marketing messages per member and day
-	QuietFrom   string           `yaml:"quiet_from" env:"QUIET_FROM"`     // "22:00"
-	QuietTo     string           `yaml:"quiet_to" env:"QUIET_TO"`         // "08:00"
-	InFlight    int              `yaml:"in_flight" env:"IN_FLIGHT"`       // calls to WeChat at once, of one process
-	Workers     int              `yaml:"workers" env:"WORKERS"`           // ranges of recipients at once, of one process
-	Rates       map[string]int   `yaml:"rates" env:"RATES"`               // calls a second of a channel, for each account, of one process
-	DayCalls    map[string]int64 `yaml:"day_calls" env:"DAY_CALLS"`       // WeChat's quota of calls a day of a channel, for each account
-	Prices      map[string]int64 `yaml:"prices" env:"PRICES"`             // fen per message of a channel
-	StopPercent int              `yaml:"stop_percent" env:"STOP_PERCENT"` // a run pauses itself when more of its last calls failed; 0: never for that
-	StopCalls   int              `yaml:"stop_calls" env:"STOP_CALLS"`     // of at least so many
+	DailyCap int              `yaml:"daily_cap" env:"DAILY_CAP"` // marketing messages per member and day
+	InFlight int              `yaml:"in_flight" env:"IN_FLIGHT"` // calls to WeChat at once, of one process
+	Workers  int              `yaml:"workers" env:"WORKERS"`     // ranges of recipients at once, of one process
+	Rates    map[string]int   `yaml:"rates" env:"RATES"`         // calls a second of a channel, for each account, of one process
+	DayCalls map[string]int64 `yaml:"day_calls" env:"DAY_CALLS"` // WeChat's quota of calls a day of a channel, for each account
+	Prices   map[string]int64 `yaml:"prices" env:"PRICES"`       // fen per message of a channel
 }
 
 // Carrier is who sends SMS, or makes calls. Load leaves Provider sandbox where the sandbox is on and nothing else is set.
@@ -150,21 +145,6 @@ func (c *Config) Prod() bool { return c.Env == "prod" }
 // SandboxOn reports whether WeChat is the sandbox.
 func (c *Config) SandboxOn() bool { return c.Sandbox.Enabled != nil && *c.Sandbox.Enabled }
 
-// Quiet is the quiet time as offsets from midnight; it may span midnight. from == to means none.
-func (c *Config) Quiet() (from, to time.Duration) {
-	from, _ = clockTime(c.Reach.QuietFrom) // Load checked both
-	to, _ = clockTime(c.Reach.QuietTo)
-	return from, to
-}
-
-func clockTime(s string) (time.Duration, error) {
-	t, err := time.Parse("15:04", s)
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
-}
-
 func defaults() *Config {
 	return &Config{
 		Addr: "127.0.0.1:8080", DataDir: "data", Timezone: "Asia/Shanghai", PrivacyVersion: "1",
@@ -172,7 +152,7 @@ func defaults() *Config {
 		Sandbox:   Sandbox{Demo: true},
 		Log:       Log{Level: "info", Format: "text"},
 		API:       API{BodyLimit: 1 << 20},
-		Reach:     Reach{DailyCap: 1, QuietFrom: "22:00", QuietTo: "08:00", InFlight: 128, Workers: 2, StopPercent: 20, StopCalls: 50, Rates: map[string]int{}, Prices: map[string]int64{}, DayCalls: map[string]int64{"customer": 500_000, "mass": 100, "subscribe": 10_000_000}},
+		Reach:     Reach{DailyCap: 1, InFlight: 128, Workers: 2, Rates: map[string]int{}, Prices: map[string]int64{}, DayCalls: map[string]int64{"customer": 500_000, "mass": 100, "subscribe": 10_000_000}},
 		SMS:       Carrier{OptOut: "拒收请回复T"},
 		Retention: Retention{RawDays: 30, LeftHours: 24},
 	}

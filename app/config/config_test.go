@@ -79,7 +79,7 @@ func TestAWrongSettingNamesItsKey(t *testing.T) {
 		{"timezone: Mars", "", "timezone is"},
 		{"env: dev", "", "env is"},
 		{"log: {level: loud}", "", "log.level is"},
-		{"reach: {quiet_from: '25:00'}", "", "reach.quiet_from is"},
+		{"reach: {daily_cap: 101}", "", "reach.daily_cap is"},
 		{"api: {allowed_origins: ['*']}", "", "api.allowed_origins[0]"},
 		{"server: {proxies: [all]}", "", "server.proxies[0]"},
 		{"webhook: {allow: [shop.example.com]}", "", "webhook.allow[0]"},

@@ -106,6 +106,7 @@ func Did() condition.Leaf {
 		Eval:     didEval,
 		Members:  didMembers,
 		Moves:    didMoves,
+		Warm:     didWarm,
 		Sentence: didSentence,
 		Triggers: func(raw json.RawMessage) []string {
 			var a didArgs
@@ -124,29 +125,59 @@ func didEval(_ context.Context, tx *gorm.DB, s *condition.Subject, raw json.RawM
 	if err != nil {
 		return condition.Verdict{}, err
 	}
-	q := tx.Model(&model.Event{}).Where("member_id = ? AND kind = ?", s.MemberID, a.Event)
-	if window > 0 {
-		q = q.Where("occurred_at > ?", s.At.Add(-window))
-	}
-	var times []time.Time
-	if a.Field == "" {
-		err = q.Order("occurred_at DESC").Pluck("occurred_at", &times).Error
-	} else {
-		var rows []model.Event
-		err = a.roughly(q).Select("occurred_at", "data").Order("occurred_at DESC").Find(&rows).Error
-		for _, row := range rows {
-			if a.counts(row.Data) {
-				times = append(times, row.OccurredAt)
-			}
+	times, warm := s.Cache[didKey+string(raw)].([]time.Time)
+	if !warm {
+		all, err := a.times(tx, window, s.At, []int64{s.MemberID})
+		if err != nil {
+			return condition.Verdict{}, err
 		}
-	}
-	if err != nil {
-		return condition.Verdict{}, fmt.Errorf("event: did: %w", err)
+		times = all[s.MemberID]
 	}
 	if ev := s.Event; ev != nil && ev.ID == 0 && ev.Kind == a.Event && a.counts(ev.Data) { // of a forecast: it is counted as it would be
 		times = append(times, ev.OccurredAt)
 	}
 	return condition.CountWindow(times, a.Op, a.Count, window, s.At), nil
+}
+
+// didKey is how the key begins under which Warm keeps the times.
+const didKey = "did "
+
+func didWarm(_ context.Context, tx *gorm.DB, subjects []*condition.Subject, raw json.RawMessage) error {
+	var a didArgs
+	if err := condition.DecodeArgs(raw, &a); err != nil {
+		return err
+	}
+	window, err := a.check()
+	if err != nil {
+		return err
+	}
+	all, err := a.times(tx, window, subjects[0].At, condition.IDs(subjects))
+	for _, s := range subjects {
+		s.Cache[didKey+string(raw)] = all[s.MemberID]
+	}
+	return err
+}
+
+// times are when each of the members did what is counted, the latest first: in the window before the instant, and after it.
+func (a didArgs) times(tx *gorm.DB, window time.Duration, at time.Time, ids []int64) (map[int64][]time.Time, error) {
+	q := tx.Select("member_id", "occurred_at").Where("member_id IN ? AND kind = ?", ids, a.Event)
+	if window > 0 {
+		q = q.Where("occurred_at > ?", at.Add(-window))
+	}
+	if a.Field != "" {
+		q = a.roughly(q).Select("member_id", "occurred_at", "data")
+	}
+	var rows []model.Event
+	if err := q.Order("occurred_at DESC").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("event: did: %w", err)
+	}
+	all := map[int64][]time.Time{}
+	for _, row := range rows {
+		if a.counts(row.Data) {
+			all[row.MemberID] = append(all[row.MemberID], row.OccurredAt)
+		}
+	}
+	return all, nil
 }
 
 func didMembers(_ context.Context, tx *gorm.DB, at time.Time, universe *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {

@@ -87,13 +87,51 @@ type link struct {
 // The caller holds the member's lock. The same (Source, Key) again is errs.Duplicate; with another input errs.Conflict.
 // An event more than five minutes ahead of the clock is refused.
 func (l *Log) RecordTx(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]Grant, error) {
-	now := l.clock.Now()
-	if ev.OccurredAt.After(now.Add(maxAhead)) {
-		return nil, errs.Field("occurred_at", "event.future", "now", now)
-	}
-	if err := l.insert(tx, ev, now); err != nil {
+	if err := l.prepare(ev); err != nil {
 		return nil, err
 	}
+	dup, err := db.Insert(tx, ev)
+	if err != nil {
+		return nil, fmt.Errorf("event: record %s: %w", ev.Kind, err)
+	}
+	if dup {
+		return nil, duplicate(tx, ev)
+	}
+	if err := l.outbox(tx, ev); err != nil {
+		return nil, err
+	}
+	return l.caused(ctx, tx, ev)
+}
+
+// RecordNewTx is RecordTx of many events whose keys nobody can have used: those of rows that were just written.
+func (l *Log) RecordNewTx(ctx context.Context, tx *gorm.DB, list []*model.Event) error {
+	for _, ev := range list {
+		if err := l.prepare(ev); err != nil {
+			return err
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	if err := tx.CreateInBatches(list, recordRows).Error; err != nil {
+		return fmt.Errorf("event: record %s: %w", list[0].Kind, err)
+	}
+	if err := l.outbox(tx, list...); err != nil {
+		return err
+	}
+	for _, ev := range list {
+		if _, err := l.caused(ctx, tx, ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordRows is how many rows one statement writes.
+const recordRows = 500
+
+// caused runs the followers of a stored event, now or after those of the one that caused it.
+func (l *Log) caused(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]Grant, error) {
 	if c, ok := ctx.Value(chainKey{}).(*chain); ok {
 		return nil, c.add(ev)
 	}
@@ -126,24 +164,31 @@ func (l *Log) follow(ctx context.Context, tx *gorm.DB, c *chain, ev *model.Event
 	}
 }
 
-func (l *Log) insert(tx *gorm.DB, ev *model.Event, now time.Time) error {
+func (l *Log) prepare(ev *model.Event) error {
+	now := l.clock.Now()
+	if ev.OccurredAt.After(now.Add(maxAhead)) {
+		return errs.Field("occurred_at", "event.future", "now", now)
+	}
 	if ev.Data == nil {
 		ev.Data = model.JSON("{}")
 	}
 	ev.RecordedAt = now
 	ev.Hash = hash(ev)
-	dup, err := db.Insert(tx, ev)
-	if err != nil {
-		return fmt.Errorf("event: record %s: %w", ev.Kind, err)
+	return nil
+}
+
+// outbox notes what is done after the transaction.
+func (l *Log) outbox(tx *gorm.DB, list ...*model.Event) error {
+	var rows []model.Outbox
+	for _, ev := range list {
+		if l.later[ev.Kind] != nil {
+			rows = append(rows, model.Outbox{EventID: ev.ID, MemberID: ev.MemberID, State: model.OutboxPending, DueAt: ev.RecordedAt, LeaseTill: clock.Real()})
+		}
 	}
-	if dup {
-		return duplicate(tx, ev)
-	}
-	if l.later[ev.Kind] == nil {
+	if len(rows) == 0 {
 		return nil
 	}
-	row := model.Outbox{EventID: ev.ID, MemberID: ev.MemberID, State: model.OutboxPending, DueAt: now, LeaseTill: clock.Real()}
-	if err := tx.Create(&row).Error; err != nil {
+	if err := tx.CreateInBatches(rows, recordRows).Error; err != nil {
 		return fmt.Errorf("event: outbox: %w", err)
 	}
 	return nil

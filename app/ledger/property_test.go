@@ -118,6 +118,7 @@ func (h *history) step() {
 		require.NoError(h.rt, err)
 		_, err = h.book.ReleaseDue(h.rt.Context(), h.clock.Now(), 100)
 		require.NoError(h.rt, err)
+		require.NoError(h.rt, h.book.SumUpAll(h.rt.Context()))
 		ids := slices.SortedFunc(maps.Keys(h.ref.holds), func(a, b int64) int {
 			return cmp.Or(h.ref.holds[a].until.Compare(h.ref.holds[b].until), cmp.Compare(a, b))
 		})

@@ -21,7 +21,7 @@ const window = 4096
 // Mismatch is one thing in the tables that does not follow from the entries.
 type Mismatch struct {
 	Table, Column string
-	ID            int64 // of the row; of a balance 0
+	ID            int64 // of the row; of a balance 0, of the sums of a day the rule
 	MemberID      int64
 	Account       string
 	Want, Got     string
@@ -109,7 +109,7 @@ func (v *verifier) all(ctx context.Context) error {
 		seen[i] = &verifier{book: v.book, report: v.report, totals: Totals{Accounts: map[string]AccountTotal{}}, codes: v.codes, slides: v.slides}
 		wg.Go(func() {
 			if i == 0 {
-				failed[i] = seen[i].strays(v.book.db.Reader(ctx))
+				failed[i] = errors.Join(seen[i].strays(v.book.db.Reader(ctx)), seen[i].days(ctx))
 			} else {
 				failed[i] = seen[i].work(ctx, next)
 			}

@@ -91,11 +91,8 @@ type lastActs struct{ last, next time.Time }
 const lastActKey = "member.last_act"
 
 // warmActs is lastAct of many, who are asked about at one instant.
-func warmActs(_ context.Context, tx *gorm.DB, subjects []*condition.Subject) error {
-	at, found, ids := subjects[0].At, make(map[int64]*lastActs, len(subjects)), make([]int64, len(subjects))
-	for i, s := range subjects {
-		ids[i] = s.MemberID
-	}
+func warmActs(_ context.Context, tx *gorm.DB, subjects []*condition.Subject, _ json.RawMessage) error {
+	at, found, ids := subjects[0].At, make(map[int64]*lastActs, len(subjects)), condition.IDs(subjects)
 	var members []model.Member
 	if err := tx.Select("id", "created_at").Where("id IN ?", ids).Find(&members).Error; err != nil {
 		return fmt.Errorf("member: activity: %w", err)
@@ -219,17 +216,47 @@ func ActiveDays(z clock.Zone) condition.Leaf {
 				"op": templates.T(lang, "condition.op."+string(a.Op), nil), "count": a.Count, "days": a.Days,
 			}), err
 		},
+		Warm: func(_ context.Context, tx *gorm.DB, subjects []*condition.Subject, raw json.RawMessage) error {
+			a, err := readActive(raw)
+			if err != nil {
+				return err
+			}
+			of, err := a.times(tx, z, subjects[0].At, condition.IDs(subjects))
+			for _, s := range subjects {
+				s.Cache[a.key()] = of[s.MemberID]
+			}
+			return err
+		},
 		Triggers: func(json.RawMessage) []string { return event.ActTriggers() },
 	}
 }
 
+// key is where Warm keeps the times.
+func (a activeArgs) key() string { return fmt.Sprint("member.acts ", a.Days) }
+
+// times are the acts of each of the members in the days, and after the instant.
+func (a activeArgs) times(tx *gorm.DB, z clock.Zone, at time.Time, ids []int64) (map[int64][]time.Time, error) {
+	var rows []model.Event
+	err := event.ActsOnly(tx.Select("member_id", "occurred_at")).Where("member_id IN ? AND occurred_at >= ?", ids, z.Start(z.DayOf(at).Add(int(1-a.Days)))).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("member: active days: %w", err)
+	}
+	of := map[int64][]time.Time{}
+	for _, e := range rows {
+		of[e.MemberID] = append(of[e.MemberID], e.OccurredAt)
+	}
+	return of, nil
+}
+
 func (a activeArgs) eval(tx *gorm.DB, z clock.Zone, s *condition.Subject) (v condition.Verdict, err error) {
 	today := z.DayOf(s.At)
-	var times []time.Time
-	err = event.ActsOnly(tx.Model(&model.Event{})).Where("member_id = ? AND occurred_at >= ?", s.MemberID, z.Start(today.Add(int(1-a.Days)))).
-		Pluck("occurred_at", &times).Error
-	if err != nil {
-		return v, fmt.Errorf("member: active days: %w", err)
+	times, warm := s.Cache[a.key()].([]time.Time)
+	if !warm {
+		all, err := a.times(tx, z, s.At, []int64{s.MemberID})
+		if err != nil {
+			return v, err
+		}
+		times = all[s.MemberID]
 	}
 	if ev := s.Event; ev != nil && ev.ID == 0 && event.Act(ev.Kind) { // of a forecast
 		times = append(times, ev.OccurredAt)

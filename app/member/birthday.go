@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -134,6 +135,12 @@ func Birthday(z clock.Zone) condition.Leaf {
 			}
 			return a.members(tx, z.DayOf(at))
 		},
+		Moves: func(_ context.Context, tx *gorm.DB, _ time.Time, _ *roaring.Bitmap, _ json.RawMessage) (*roaring.Bitmap, error) {
+			return condition.Bitmap(tx.Model(&model.Member{}).Select("id").Where(dated["age"]))
+		},
+		Warm: func(_ context.Context, tx *gorm.DB, subjects []*condition.Subject, _ json.RawMessage) error {
+			return errors.Join(warmDates(tx, subjects), warmUses(tx, subjects))
+		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, err := readBirthday(raw)
 			return templates.T(lang, "condition.birthday."+a.Scope, nil) + templates.T(lang, "condition.birthday."+a.Feb29, nil), err
@@ -149,21 +156,18 @@ type BirthdaySeen struct {
 }
 
 func (a birthdayArgs) eval(tx *gorm.DB, z clock.Zone, s *condition.Subject) (v condition.Verdict, err error) {
-	var m model.Member
-	if err := tx.Select("birthday").Limit(1).Find(&m, s.MemberID).Error; err != nil {
+	m, err := datesOf(tx, s)
+	md := monthDay(m.Birthday)
+	if err != nil || md == "" {
 		return v, err
 	}
-	md := monthDay(m.Birthday)
-	if md == "" {
-		return v, nil
-	}
-	var rows []model.BirthdayUse
-	if err := tx.Where("member_id = ? AND day <> ?", s.MemberID, md).Find(&rows).Error; err != nil {
+	uses, err := usesOf(tx, s)
+	if err != nil {
 		return v, err
 	}
 	used := map[int]bool{}
-	for _, r := range rows {
-		used[r.Year] = true
+	for _, u := range uses {
+		used[u.Year] = used[u.Year] || u.Day != md
 	}
 	saw := BirthdaySeen{Birthday: md}
 	today := z.DayOf(s.At)

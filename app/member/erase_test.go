@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/ledger"
@@ -159,7 +160,7 @@ func TestErase(t *testing.T) {
 		gone(err)
 		_, err = w.Members.Holder(t.Context(), w.first, 0)
 		require.Equal(t, errs.TokenExpired, errs.CodeOf(err))
-		found, err := w.Members.List(t.Context(), member.Query{Limit: 10})
+		found, _, err := w.Audience.People(t.Context(), audience.Wanted{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, found, 1)
 	})

@@ -98,10 +98,13 @@ func (a leafArgs) compares(z clock.Zone, at time.Time) (string, []any, error) {
 	case condition.Gte:
 		return had, []any{had1}, nil
 	case condition.Lte:
-		return "(" + map[string]string{"age": "LENGTH(members.birthday) = 10", "joined_days": "members.joined_at IS NOT NULL"}[a.Field] + " AND NOT " + more + ")", []any{more1}, nil
+		return "(" + dated[a.Field] + " AND NOT " + more + ")", []any{more1}, nil
 	}
 	return "(" + had + " AND NOT " + more + ")", []any{had1, more1}, nil
 }
+
+// dated is who has the number at all.
+var dated = map[string]string{"age": "LENGTH(members.birthday) = 10", "joined_days": "members.joined_at IS NOT NULL"}
 
 // leastDays is who joined at least n calendar days ago.
 func leastDays(z clock.Zone, n int64, at time.Time) (string, any) {
@@ -118,33 +121,37 @@ func leastAge(z clock.Zone, n int64, at time.Time) (string, any) {
 	return "(LENGTH(members.birthday) = 10 AND members.birthday <= ?)", fmt.Sprintf("%04d-%s", max(0, year-int(n)), md)
 }
 
-// flips is when time alone changes what is compared: at the next birthday, or midnight, at which it gets to the number or beyond.
-func (a leafArgs) flips(z clock.Zone, tx *gorm.DB, s *condition.Subject) (time.Time, error) {
+// verdict is compares for one member, with when time alone changes it: at the next birthday, or midnight, at which the number gets there or beyond.
+func (a leafArgs) verdict(z clock.Zone, m model.Member, at time.Time) (v condition.Verdict, err error) {
 	n, err := a.number()
-	if err != nil {
-		return time.Time{}, err
-	}
-	var m model.Member
-	if err := tx.Select("joined_at", "birthday").Limit(1).Find(&m, s.MemberID).Error; err != nil {
-		return time.Time{}, err
-	}
-	if a.Field == "joined_days" {
-		if m.JoinedAt == nil {
-			return time.Time{}, nil
+	switch {
+	case err != nil:
+	case a.Field == "joined_days":
+		if m.JoinedAt != nil {
+			v = condition.DaysSince(z, z.DayOf(*m.JoinedAt), a.Op, n, at)
 		}
-		return condition.DaysSince(z, z.DayOf(*m.JoinedAt), a.Op, n, s.At).FlipsAt, nil
-	}
-	md := monthDay(m.Birthday)
-	if md == "" {
-		return time.Time{}, nil
-	}
-	for _, years := range []int64{n, n + 1} {
-		from, _ := (birthdayArgs{Scope: "day"}).window(md, m.Birthday.Time().Year()+int(years))
-		if edge := z.Start(from); edge.After(s.At) && a.Op.Holds(years, n) != a.Op.Holds(years-1, n) {
-			return edge, nil
+	case monthDay(m.Birthday) != "":
+		v.Holds = a.Op.Holds(age(z, m.Birthday, at), n)
+		for _, years := range []int64{n, n + 1} {
+			from, _ := (birthdayArgs{Scope: "day"}).window(monthDay(m.Birthday), m.Birthday.Time().Year()+int(years))
+			if edge := z.Start(from); edge.After(at) && a.Op.Holds(years, n) != a.Op.Holds(years-1, n) {
+				v.FlipsAt = edge
+				break
+			}
 		}
 	}
-	return time.Time{}, nil
+	v.Saw = v.Holds
+	return v, err
+}
+
+// age is the years of leastAge.
+func age(z clock.Zone, birthday model.Day, at time.Time) int64 {
+	today := z.DayOf(at)
+	years := int64(today.Time().Year() - birthday.Time().Year())
+	if turns, _ := (birthdayArgs{Scope: "day"}).window(monthDay(birthday), today.Time().Year()); today < turns {
+		years--
+	}
+	return years
 }
 
 func readLeaf(raw json.RawMessage, z clock.Zone, at time.Time) (a leafArgs, sql string, args []any, err error) {
@@ -153,6 +160,9 @@ func readLeaf(raw json.RawMessage, z clock.Zone, at time.Time) (a leafArgs, sql 
 	}
 	return a, sql, args, err
 }
+
+// warmKey is how the key begins under which Warm keeps what holds.
+const warmKey = "member "
 
 // Leaf is the leaf "member": something known of the person himself.
 func Leaf(z clock.Zone) condition.Leaf {
@@ -174,13 +184,19 @@ func Leaf(z clock.Zone) condition.Leaf {
 			if err != nil {
 				return condition.Verdict{}, err
 			}
+			if a.timed() {
+				m, err := datesOf(tx, s)
+				if err != nil {
+					return condition.Verdict{}, err
+				}
+				return a.verdict(z, m, s.At)
+			}
+			if holds, ok := s.Cache[warmKey+string(raw)].(bool); ok {
+				return condition.Verdict{Holds: holds, Saw: holds}, nil
+			}
 			var n int64
 			err = tx.Model(&model.Member{}).Where("members.id = ?", s.MemberID).Where(sql, args...).Count(&n).Error
-			v := condition.Verdict{Holds: n > 0, Saw: n > 0}
-			if err == nil && a.timed() {
-				v.FlipsAt, err = a.flips(z, tx, s)
-			}
-			return v, err
+			return condition.Verdict{Holds: n > 0, Saw: n > 0}, err
 		},
 		Members: func(_ context.Context, tx *gorm.DB, at time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
 			_, sql, args, err := readLeaf(raw, z, at)
@@ -189,12 +205,26 @@ func Leaf(z clock.Zone) condition.Leaf {
 			}
 			return condition.Bitmap(tx.Model(&model.Member{}).Select("members.id").Where("members.merged_into IS NULL").Where(sql, args...))
 		},
-		Moves: func(_ context.Context, _ *gorm.DB, _ time.Time, universe *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
+		Moves: func(_ context.Context, tx *gorm.DB, _ time.Time, _ *roaring.Bitmap, raw json.RawMessage) (*roaring.Bitmap, error) {
 			a, _, _, err := readLeaf(raw, z, time.Time{})
-			if a.timed() {
-				return universe, err
+			if err != nil || !a.timed() {
+				return roaring.New(), err
 			}
-			return roaring.New(), err
+			return condition.Bitmap(tx.Model(&model.Member{}).Select("id").Where(dated[a.Field]))
+		},
+		Warm: func(_ context.Context, tx *gorm.DB, subjects []*condition.Subject, raw json.RawMessage) error {
+			a, sql, args, err := readLeaf(raw, z, subjects[0].At)
+			if err != nil || a.timed() {
+				return errors.Join(err, warmDates(tx, subjects))
+			}
+			found, err := condition.Bitmap(tx.Model(&model.Member{}).Select("members.id").Where("members.id IN ?", condition.IDs(subjects)).Where(sql, args...))
+			if err != nil {
+				return err
+			}
+			for _, s := range subjects {
+				s.Cache[warmKey+string(raw)] = found.Contains(uint32(s.MemberID)) //nolint:gosec // ids fit 32 bits
+			}
+			return nil
 		},
 		Sentence: func(_ context.Context, _ *gorm.DB, lang string, raw json.RawMessage) (string, error) {
 			a, _, _, err := readLeaf(raw, z, time.Time{})

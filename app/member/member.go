@@ -11,9 +11,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
@@ -151,34 +153,25 @@ func (s *Service) Identities(ctx context.Context, id int64) ([]model.Identity, e
 	return rows, err
 }
 
-// Query filters the list of members.
-type Query struct {
-	Search  string // number, nickname, openid or, in full, phone number
-	TagID   int64
-	Joined  *bool
-	AfterID int64 // keyset: ids below it, newest first; 0 = from the newest
-	Limit   int
-}
-
-// List reads one page of members, newest first.
-func (s *Service) List(ctx context.Context, q Query) ([]model.Member, error) {
-	tx := s.db.Reader(ctx).Where("merged_into IS NULL AND erased_at IS NULL").Order("id DESC").Limit(min(max(q.Limit, 1), 200))
-	if q.AfterID > 0 {
-		tx = tx.Where("id < ?", q.AfterID)
+// Known are the people whom a text names in full: by member number, phone number, openid or unionid.
+func (s *Service) Known(ctx context.Context, text string) (*roaring.Bitmap, error) {
+	r, found := s.db.Reader(ctx), roaring.New()
+	queries := []*gorm.DB{
+		r.Model(&model.Member{}).Select("id").Where("no = ?", text),
+		r.Model(&model.Identity{}).Select("member_id").Where("open_id = ?", text),
+		r.Model(&model.Union{}).Select("member_id").Where("union_id = ?", text),
 	}
-	if q.Joined != nil {
-		tx = tx.Where("joined_at IS NOT NULL = ?", *q.Joined)
+	if index, _ := s.PhoneKeys(text); index != "" {
+		queries = append(queries, r.Model(&model.Member{}).Select("id").Where("phone_index = ?", index))
 	}
-	if q.TagID > 0 {
-		tx = tx.Where("id IN (SELECT member_id FROM tag_holds WHERE tag_id = ?)", q.TagID)
+	for _, q := range queries {
+		some, err := condition.Bitmap(q)
+		if err != nil {
+			return nil, fmt.Errorf("member: known: %w", err)
+		}
+		found.Or(some)
 	}
-	if q.Search != "" {
-		like := q.Search + "%"
-		tx = tx.Where("no = ? OR nickname LIKE ? OR phone_index = ? OR id IN (SELECT member_id FROM identities WHERE open_id = ?)",
-			q.Search, like, s.box.BlindIndex("phone", normalPhone(q.Search)), q.Search)
-	}
-	var rows []model.Member
-	return rows, tx.Find(&rows).Error
+	return found, nil
 }
 
 // create inserts a person without identity.

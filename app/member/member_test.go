@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/apptest"
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
@@ -368,12 +369,12 @@ func TestProfile(t *testing.T) {
 		require.NotContains(t, m.PhoneIndex, "13812345678")
 		require.Equal(t, "138****5678", w.Members.Phone(m))
 		for _, search := range []string{"13812345678", "+86 138-1234-5678", m.No, "alice"} {
-			found, err := w.Members.List(t.Context(), member.Query{Search: search, Limit: 10})
+			found, _, err := w.Audience.People(t.Context(), audience.Wanted{Search: search, Limit: 10})
 			require.NoError(t, err)
 			require.Len(t, found, 1, search)
 			require.Equal(t, id, found[0].ID)
 		}
-		found, err := w.Members.List(t.Context(), member.Query{Search: "1381234567", Limit: 10})
+		found, _, err := w.Audience.People(t.Context(), audience.Wanted{Search: "1381234567", Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, found, "only in full")
 	})
@@ -420,7 +421,7 @@ func TestProfile(t *testing.T) {
 		w := apptest.New(t)
 		id, other := w.Joined("alice"), w.Touched("oa", "o")
 		for joined, want := range map[bool]int64{true: id, false: other} {
-			found, err := w.Members.List(t.Context(), member.Query{Joined: &joined, Limit: 10})
+			found, _, err := w.Audience.People(t.Context(), audience.Wanted{Joined: &joined, Limit: 10})
 			require.NoError(t, err)
 			require.Len(t, found, 1)
 			require.Equal(t, want, found[0].ID)

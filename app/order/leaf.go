@@ -172,23 +172,44 @@ func Orders(z clock.Zone) condition.Leaf {
 				"items": a.sentence(lang), "op": templates.T(lang, "condition.op."+string(a.Op), nil), "value": value, "window": condition.WindowName(lang, a.Window),
 			}), err
 		},
+		Warm: func(_ context.Context, tx *gorm.DB, subjects []*condition.Subject, raw json.RawMessage) error {
+			a, err := args(raw)
+			if err != nil {
+				return err
+			}
+			return a.warm(tx, subjects)
+		},
 		Triggers: func(json.RawMessage) []string { return orderTriggers },
 	}
 }
 
-// of are the member's orders that count, each with how much; those that the leaf's sibling asked for before are read once.
+func (i item) key() string { return "orders " + i.Product + "\x00" + i.Category + "\x00" + i.SKU }
+
+// warm reads the orders that count of each subject into its cache, where leaves with the same item find them.
+func (i item) warm(tx *gorm.DB, subjects []*condition.Subject) error {
+	var rows []model.Order
+	err := i.counting(tx).Select("member_id", "paid_at", "amount_fen", "refunded_fen").Where("orders.member_id IN ?", condition.IDs(subjects)).Find(&rows).Error
+	if err != nil {
+		return fmt.Errorf("order: leaf: %w", err)
+	}
+	of := map[int64][]model.Order{}
+	for _, o := range rows {
+		of[o.MemberID] = append(of[o.MemberID], o)
+	}
+	for _, s := range subjects {
+		s.Cache[i.key()] = of[s.MemberID]
+	}
+	return nil
+}
+
+// of are the member's orders that count, each with how much.
 func (a ordersArgs) of(tx *gorm.DB, s *condition.Subject) ([]condition.Amount, error) {
-	key := "orders " + a.Product + "\x00" + a.Category + "\x00" + a.SKU
-	rows, ok := s.Cache[key].([]model.Order)
-	if !ok {
-		err := a.counting(tx).Select("paid_at", "amount_fen", "refunded_fen").Where("orders.member_id = ?", s.MemberID).Find(&rows).Error
-		if err != nil {
-			return nil, fmt.Errorf("order: leaf: %w", err)
-		}
-		if s.Cache != nil {
-			s.Cache[key] = rows
+	if _, ok := s.Cache[a.key()]; !ok {
+		if err := a.warm(tx, []*condition.Subject{s}); err != nil {
+			return nil, err
 		}
 	}
+	rows := s.Cache[a.key()].([]model.Order)
 	list := make([]condition.Amount, len(rows))
 	for i, o := range rows {
 		list[i] = condition.Amount{At: *o.PaidAt, N: 1}

@@ -2,7 +2,6 @@ package order
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,9 +11,6 @@ import (
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/model"
 )
-
-// settingsID is the one row.
-const settingsID = 1
 
 // Bounds of the settings.
 const (
@@ -29,16 +25,9 @@ func (s *Service) Settings(ctx context.Context) (*model.OrderSettings, error) {
 }
 
 func settings(tx *gorm.DB) (*model.OrderSettings, error) {
-	var rows []model.OrderSettings
-	if err := tx.Limit(1).Find(&rows, settingsID).Error; err != nil {
-		return nil, fmt.Errorf("order: settings: %w", err)
-	}
-	if len(rows) == 0 {
-		return &model.OrderSettings{
-			ID: settingsID, ClaimDays: 90, PendingDays: 15, WrongLimit: 5, PendingLimit: 10, Platforms: model.ToJSON(model.Platforms),
-		}, nil
-	}
-	return &rows[0], nil
+	return db.Only(tx, model.OrderSettings{
+		ID: db.OnlyID, ClaimDays: 90, PendingDays: 15, WrongLimit: 5, PendingLimit: 10, Platforms: model.ToJSON(model.Platforms),
+	})
 }
 
 // claimable are the platforms whose orders members may claim.
@@ -68,15 +57,8 @@ func (s *Service) SaveSettings(ctx context.Context, in model.OrderSettings) (*mo
 		}
 	}
 	out, err := db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) (model.OrderSettings, error) {
-		in.ID, in.UpdatedAt = settingsID, s.clock.Now()
-		dup, err := db.Insert(tx, &in)
-		if err == nil && dup {
-			err = tx.Save(&in).Error
-		}
-		if err != nil {
-			return in, fmt.Errorf("order: settings: %w", err)
-		}
-		return in, nil
+		in.ID, in.UpdatedAt = db.OnlyID, s.clock.Now()
+		return in, db.SaveOnly(tx, &in)
 	})
 	return &out, err
 }

@@ -109,6 +109,27 @@ func (s *Service) Save(ctx context.Context, in View) (*View, error) {
 	return &out, err
 }
 
+// SaveAll makes or changes several, all or none. Of the third a refusal names the fields as quizzes[2].question.
+func (s *Service) SaveAll(ctx context.Context, in []View) ([]View, error) {
+	at := func(i int) string { return fmt.Sprintf("quizzes[%d]", i) }
+	for i := range in {
+		if err := check(&in[i]); err != nil {
+			return nil, errs.Under(err, at(i))
+		}
+	}
+	return db.Do(ctx, s.db, func(_ context.Context, tx *gorm.DB) ([]View, error) {
+		out := make([]View, len(in))
+		for i := range in {
+			v, err := s.saveTx(tx, in[i])
+			if err != nil {
+				return nil, errs.Under(err, at(i))
+			}
+			out[i] = v
+		}
+		return out, db.Bump(tx, revision)
+	})
+}
+
 // scheme is what a link may begin with to be more than a path.
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*):`)
 

@@ -32,24 +32,24 @@ func (s *Service) call(ctx context.Context, l *lease, f *flight) error {
 		if n == len(f.items)/2 {
 			s.o.Crash("mid_calls")
 		}
-		wg.Go(func() { i.result = s.callOne(ctx, l, i, pic, until) })
+		wg.Go(func() { i.result = s.callOne(ctx, l, f, i, pic, until) })
 	}
 	wg.Wait()
-	return s.stopIfIll(ctx, l.run, tell(f.items))
+	return s.stopIfIll(ctx, l.run, f.set, tell(f.items))
 }
 
-func (s *Service) callOne(ctx context.Context, l *lease, i *item, pic *picture, until time.Time) result {
+func (s *Service) callOne(ctx context.Context, l *lease, f *flight, i *item, pic *picture, until time.Time) result {
 	paced := s.pace.wait(ctx, path{i.channel, i.account}, s.o.Rates[i.channel])
 	now := s.clock.Now()
-	t := s.terms(l.law, l.msg, now)
+	quiet := s.quiet(l.law, f.set, now)
 	h, held := s.paths.find(i.channel, i.account, now)
 	switch {
 	case !paced || ctx.Err() != nil || clock.Real().After(until):
 		return result{state: model.DeliveryDeferred, until: now}
 	case l.law.over(now): // decided again, and skipped
 		return result{state: model.DeliveryDeferred, until: now}
-	case !t.quiet.IsZero():
-		return result{state: model.DeliveryDeferred, detail: QuietHours, until: t.quiet}
+	case !quiet.IsZero():
+		return result{state: model.DeliveryDeferred, detail: QuietHours, until: quiet}
 	case held && h.refuse && l.run.Stops > 0: // an operator let it go on: he has mended the account
 	case held && h.refuse:
 		return result{state: model.DeliveryDeferred, detail: h.code, until: now, broken: true}

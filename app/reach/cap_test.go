@@ -87,7 +87,8 @@ func TestCapTable(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(o *reach.Options) { o.QuietFrom = o.QuietTo })
+			w := newWorld(t)
+			w.settings(func(set *model.ReachSettings) { set.QuietFrom, set.QuietTo = "", "" })
 			id := w.person(who{oa: true, mp: true, window: 5, accepted: 5})
 			w.tx(func(tx *gorm.DB) error {
 				return tx.Model(&model.Allowance{}).Where("1 = 1").Updates(map[string]any{"remaining": 99, "expires_at": noon.AddDate(1, 0, 0)}).Error

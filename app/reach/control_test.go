@@ -56,10 +56,12 @@ func TestStop(t *testing.T) {
 			return when(n)
 		}
 	}
-	one := func(o *reach.Options) { o.InFlight, o.Workers, o.StopCalls = 1, 1, 20 }
+	one := func(o *reach.Options) { o.InFlight, o.Workers = 1, 1 }
+	stopAt20 := func(w *world) { w.settings(func(set *model.ReachSettings) { set.StopCalls = 20 }) }
 	t.Run("ARunPausesItselfWhenTooManyOfItsLastCallsFail", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, one)
+		stopAt20(w)
 		run := w.start(customer, w.people(300, who{oa: true, window: 1}))
 		fails(w, func(n int) error {
 			if n > 100 {
@@ -91,6 +93,7 @@ func TestStop(t *testing.T) {
 	t.Run("NotByFewerCallsNorByALesserShare", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, one)
+		stopAt20(w)
 		few := w.start(customer, w.people(19, who{oa: true, window: 1}))
 		fails(w, func(int) error { return fail(reach.Refused, 45000) })
 		w.settle(few)
@@ -109,6 +112,7 @@ func TestStop(t *testing.T) {
 	t.Run("QuotasAreNoFailures", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, one)
+		stopAt20(w)
 		run := w.start(customer, w.people(60, who{oa: true, window: 1}))
 		fails(w, func(int) error { return fail(reach.Window, 45015) })
 		w.settle(run)
@@ -133,6 +137,7 @@ func TestStop(t *testing.T) {
 	t.Run("AMisconfiguredAccountStopsTheRunAtItsFirstCallAndNobodyElseIsLost", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, one)
+		stopAt20(w)
 		ids := w.people(30, who{oa: true, window: 1})
 		run := w.start(customer, ids)
 		w.wx.answer = func(call) error { return fail(reach.Broken, 48001) }
@@ -212,7 +217,8 @@ func TestRetry(t *testing.T) {
 	})
 	t.Run("ARejectedMassSendIsCutAnew", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, func(o *reach.Options) { o.MassMax, o.StopPercent = 10, 0 })
+		w := newWorld(t, func(o *reach.Options) { o.MassMax = 10 })
+		w.settings(func(set *model.ReachSettings) { set.StopPercent = 0 })
 		run := w.start(mass, w.people(25, who{oa: true}))
 		n := 0
 		w.wx.answer = func(call) error {

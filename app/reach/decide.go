@@ -77,7 +77,8 @@ type terms struct {
 	stamp     string // of what is used now
 	mass      int
 	limits    []limit
-	reserves  []Reserve       // those of today
+	reserves  []Reserve // those of today
+	set       *model.ReachSettings
 	quiet     time.Time       // marketing waits until then; zero = no quiet hours now
 	held      map[string]held // channel → pause of its path
 	template  string          // of the subscribe message
@@ -110,17 +111,18 @@ func (s *Service) terms(l *law, m *Message, now time.Time) *terms {
 	if m.Notice != nil {
 		t.notice = m.Notice.TemplateID
 	}
-	if t.marketing {
-		t.quiet = s.quietUntil(now)
-	}
 	t.held = s.paths.held(t, now)
 	return t
 }
 
-// deciding are the terms with the caps, for decisions.
+// deciding are the terms with the settings and the caps, for decisions.
 func (s *Service) deciding(tx *gorm.DB, l *law, m *Message, now time.Time) (*terms, error) {
 	t := s.terms(l, m, now)
 	var err error
+	if t.set, err = settings(tx); err != nil {
+		return t, err
+	}
+	t.quiet = s.quiet(l, t.set, now)
 	if !l.Test {
 		t.limits, err = s.limits(tx, l.class, now)
 	}
@@ -130,6 +132,14 @@ func (s *Service) deciding(tx *gorm.DB, l *law, m *Message, now time.Time) (*ter
 		}
 	}
 	return t, err
+}
+
+// quiet is until when a run's messages wait for the end of quiet hours; zero = they do not.
+func (s *Service) quiet(l *law, set *model.ReachSettings, now time.Time) time.Time {
+	if l.class != model.ClassMarketing {
+		return time.Time{}
+	}
+	return s.quietUntil(set, now)
 }
 
 // over reports whether nobody is sent to any more at the moment.
@@ -273,39 +283,4 @@ func (p *person) barred(t *terms) string {
 		said = min(said, slices.Index(order, why))
 	}
 	return order[said]
-}
-
-// Quiet reports whether marketing waits at the moment.
-func (s *Service) Quiet(at time.Time) bool { return !s.quietUntil(at).IsZero() }
-
-// Awake is the moment, or the end of the quiet hours in which it lies.
-func (s *Service) Awake(at time.Time) time.Time {
-	if until := s.quietUntil(at); !until.IsZero() {
-		return until
-	}
-	return at
-}
-
-// quietUntil is the end of the quiet hours that now lies in; zero outside them. Half-open: [from, to).
-func (s *Service) quietUntil(now time.Time) time.Time {
-	from, to := s.o.QuietFrom, s.o.QuietTo
-	if from == to {
-		return time.Time{}
-	}
-	day := s.zone.DayOf(now)
-	at := func(d model.Day, off time.Duration) time.Time {
-		return s.zone.At(d, int(off/time.Hour), int(off%time.Hour/time.Minute))
-	}
-	start, end := at(day, from), at(day, to)
-	switch {
-	case from < to:
-		if !now.Before(start) && now.Before(end) {
-			return end
-		}
-	case now.Before(end):
-		return end
-	case !now.Before(start):
-		return at(day.Add(1), to)
-	}
-	return time.Time{}
 }

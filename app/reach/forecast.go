@@ -56,7 +56,7 @@ func (f *Forecast) Add(g Forecast) {
 	f.CostFen, f.Seconds = f.CostFen+g.CostFen, f.Seconds+g.Seconds
 }
 
-const forecastChunk = 4000
+const forecastChunk = 1250
 
 // Forecast decides about all members now. It reads and writes nothing down.
 func (s *Service) Forecast(ctx context.Context, class string, m Message, members *roaring.Bitmap) (Forecast, error) {
@@ -110,8 +110,8 @@ func (s *Service) ForecastRun(ctx context.Context, spec RunSpec) (Forecast, erro
 	return f, s.outlook(ctx, t, &f)
 }
 
-// estimateOf is for how many people an Estimate decides.
-const estimateOf = 20_000
+// estimateOf is for how many people an Estimate decides: of 19 estimates in 20 none is off by more than two in a hundred of the audience.
+const estimateOf = 2_500
 
 // Estimate is Forecast by a sample spread over the members, where they are many: sampled is how many were decided about, 0 = all. The
 // numbers of a sample are scaled up and add up to the audience.

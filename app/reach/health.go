@@ -34,7 +34,7 @@ func tell(items []*item) (t told) {
 }
 
 // health remembers the last calls of each run that this process made. A process that begins anew has seen none: nothing is lost but the
-// failures of fewer than Options.StopCalls calls.
+// failures of fewer than StopCalls calls.
 type health struct {
 	mu  sync.Mutex
 	are map[int64]*calls
@@ -47,7 +47,7 @@ type calls struct {
 	calls, failed int64
 }
 
-// window is how many times Options.StopCalls are looked back at.
+// window is how many times StopCalls are looked back at.
 const window = 4
 
 // note adds a batch and returns what the last calls of the run were.
@@ -71,11 +71,11 @@ func (h *health) note(run *model.Run, t told, least int64) told {
 	return told{calls: c.calls, failed: c.failed, detail: t.detail, broken: t.broken}
 }
 
-// stopIfIll pauses a run when its account is misconfigured, or when more than Options.StopPercent of its last calls failed, and puts that
+// stopIfIll pauses a run when its account is misconfigured, or when more than StopPercent of its last calls failed, and puts that
 // on the list of what operators should look at.
-func (s *Service) stopIfIll(ctx context.Context, run *model.Run, t told) error {
-	t = s.health.note(run, t, int64(s.o.StopCalls))
-	ill := s.o.StopPercent > 0 && t.calls >= int64(s.o.StopCalls) && t.failed*100 > t.calls*int64(s.o.StopPercent)
+func (s *Service) stopIfIll(ctx context.Context, run *model.Run, set *model.ReachSettings, t told) error {
+	t = s.health.note(run, t, set.StopCalls)
+	ill := set.StopPercent > 0 && t.calls >= set.StopCalls && t.failed*100 > t.calls*set.StopPercent
 	if !ill && !t.broken {
 		return nil
 	}

@@ -213,12 +213,15 @@ func (b *massLease) skips(now, until time.Time) bool {
 }
 
 // blocked is until when no mass send may be made: quiet hours, or a pause that WeChat asked for.
-func (s *Service) blocked(b *massLease, now time.Time) time.Time {
-	t := s.terms(b.law, b.msg, now)
-	if !t.quiet.IsZero() {
-		return t.quiet
+func (s *Service) blocked(tx *gorm.DB, b *massLease, now time.Time) (time.Time, error) {
+	set, err := settings(tx)
+	if err != nil {
+		return now, err
 	}
-	return t.held[Mass].until
+	if quiet := s.quiet(b.law, set, now); !quiet.IsZero() {
+		return quiet, nil
+	}
+	return s.terms(b.law, b.msg, now).held[Mass].until, nil
 }
 
 // stopped reads what became of the run: over means cancelled, otherwise it may be paused.

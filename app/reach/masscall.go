@@ -26,7 +26,10 @@ func (s *Service) send(ctx context.Context, b *massLease) (more bool, err error)
 		if err != nil {
 			return err
 		}
-		until := s.blocked(b, now)
+		until, err := s.blocked(tx, b, now)
+		if err != nil {
+			return err
+		}
 		switch {
 		case over:
 			b.settleAs(model.DeliveryCancelled, now)
@@ -63,7 +66,10 @@ func (s *Service) retry(ctx context.Context, b *massLease) (more bool, err error
 	if paused, over, err = stopped(ctx, s.db.Reader(ctx), b.RunID); err != nil {
 		return false, err
 	}
-	until := s.blocked(b, now)
+	until, err := s.blocked(s.db.Reader(ctx), b, now)
+	if err != nil {
+		return false, err
+	}
 	if err := s.unanswered(ctx, b, paused || !until.IsZero()); err != nil {
 		return false, err
 	}
@@ -105,7 +111,11 @@ func (s *Service) callMass(ctx context.Context, b *massLease, first bool) (more 
 	if err := s.changeBatch(context.WithoutCancel(ctx), b, more); err != nil {
 		return more, err
 	}
-	return more, s.stopIfIll(ctx, b.run, t)
+	set, err := settings(s.db.Reader(context.WithoutCancel(ctx)))
+	if err != nil {
+		return more, err
+	}
+	return more, s.stopIfIll(ctx, b.run, set, t)
 }
 
 // readMass is what an answer means for the batch.

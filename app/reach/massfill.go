@@ -24,7 +24,10 @@ func (s *Service) fill(ctx context.Context, b *massLease) (more bool, err error)
 		if err != nil {
 			return err
 		}
-		until := s.blocked(b, now)
+		until, err := s.blocked(tx, b, now)
+		if err != nil {
+			return err
+		}
 		switch {
 		case over:
 			b.settleAs(model.DeliveryCancelled, now)

@@ -25,7 +25,7 @@ func (s *Service) prepare(ctx context.Context, tx *gorm.DB, l *lease, t *terms, 
 	if err != nil {
 		return nil, err
 	}
-	f, kept := &flight{}, &flight{}
+	f, kept := &flight{set: t.set}, &flight{}
 	w := newWriter(l.run.ID, t.now)
 	u := newUses(t)
 	for _, r := range rows {

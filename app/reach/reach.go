@@ -62,25 +62,22 @@ type Verdict struct {
 	Text    string
 }
 
-// Options are the settings of the engine. Zero fields take the default, but DailyCap and the quiet hours are as they stand.
+// Options are the settings of the engine. Zero fields take the default, but DailyCap is as it stands.
 type Options struct {
-	OA, MP             string                      // accounts used where a message names none; default oa and mp
-	KindOf             func(account string) string // model.KindOA, model.KindMP, or "" for one that is not there; nil: not asked
-	DailyCap           int                         // marketing messages per person and calendar day
-	MassMonthly        int                         // mass sends per follower and month; WeChat's 4
-	MassMax            int                         // people in one mass send; WeChat's 10,000
-	QuietFrom, QuietTo time.Duration               // from midnight; equal means none
-	InFlight           int                         // calls at once, of this process; default 128
-	Workers            int                         // how many goroutines call Work; default 2. A batch is InFlight/Workers
-	Rates              map[string]int              // calls a second of a channel, for each account, of this process; none: as fast as WeChat answers
-	DayCalls           map[string]int64            // WeChat's quota of calls a day of a channel, for each account; none: not counted
-	Prices             map[string]int64            // what a message by a channel costs, in fen
-	RangeSize          int                         // recipients per range; default 1,000
-	Lease              time.Duration               // real time; default 15 s
-	CallTimeout        time.Duration               // real time; default 8 s, below Lease
-	StopPercent        int                         // a run pauses itself when more of its last calls failed; 0: it never does for that
-	StopCalls          int                         // of at least so many calls; default 50
-	Classify           func(error) Verdict         // default Read
+	OA, MP      string                      // accounts used where a message names none; default oa and mp
+	KindOf      func(account string) string // model.KindOA, model.KindMP, or "" for one that is not there; nil: not asked
+	DailyCap    int                         // marketing messages per person and calendar day
+	MassMonthly int                         // mass sends per follower and month; WeChat's 4
+	MassMax     int                         // people in one mass send; WeChat's 10,000
+	InFlight    int                         // calls at once, of this process; default 128
+	Workers     int                         // how many goroutines call Work; default 2. A batch is InFlight/Workers
+	Rates       map[string]int              // calls a second of a channel, for each account, of this process; none: as fast as WeChat answers
+	DayCalls    map[string]int64            // WeChat's quota of calls a day of a channel, for each account; none: not counted
+	Prices      map[string]int64            // what a message by a channel costs, in fen
+	RangeSize   int                         // recipients per range; default 1,000
+	Lease       time.Duration               // real time; default 15 s
+	CallTimeout time.Duration               // real time; default 8 s, below Lease
+	Classify    func(error) Verdict         // default Read
 	// Points are the balances that {{points}} shows; who has none is absent.
 	Points func(ctx context.Context, tx *gorm.DB, ids []int64) (map[int64]int64, error)
 	// Carriers reach phone numbers, by channel; none: the channel is refused. Number opens a sealed number, Brand and OptOut frame an SMS.
@@ -99,7 +96,7 @@ type Options struct {
 
 // DefaultOptions are the house rules (PLAYBOOKS H16).
 func DefaultOptions() Options {
-	return Options{DailyCap: 1, QuietFrom: 22 * time.Hour, QuietTo: 8 * time.Hour, StopPercent: 20}
+	return Options{DailyCap: 1}
 }
 
 // Service is the engine. Safe for concurrent use.
@@ -133,7 +130,6 @@ func New(d *db.DB, c clock.Clock, z clock.Zone, sender Sender, o Options) *Servi
 	def(&o.InFlight, 128)
 	def(&o.Workers, 2)
 	def(&o.RangeSize, 1000)
-	def(&o.StopCalls, 50)
 	if o.OA == "" {
 		o.OA = "oa"
 	}

@@ -57,7 +57,10 @@ type result struct {
 }
 
 // flight is a batch of calls.
-type flight struct{ items []*item }
+type flight struct {
+	items []*item
+	set   *model.ReachSettings // by which it was decided
+}
 
 // walk sends a leased range from its cursor to its end. One transaction per batch writes what came of the batch before and decides the next.
 func (s *Service) walk(ctx context.Context, l *lease) error {

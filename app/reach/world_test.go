@@ -162,6 +162,16 @@ func newWorld(t testing.TB, set ...func(*reach.Options)) *world {
 	return w
 }
 
+// settings changes what every send obeys.
+func (w *world) settings(change func(*model.ReachSettings)) {
+	w.t.Helper()
+	set, err := w.Settings(context.Background())
+	require.NoError(w.t, err)
+	change(set)
+	_, err = w.SaveSettings(context.Background(), *set)
+	require.NoError(w.t, err)
+}
+
 // engine is another process on the same database.
 func (w *world) engine() *reach.Service {
 	return reach.New(w.db, w.clock, clock.Shanghai, w.wx, w.opts)

@@ -196,8 +196,12 @@ func (s *Service) check(ctx context.Context, tx *gorm.DB, r *model.Reminder, m *
 			return next, err
 		}
 	}
-	if k.class == model.ClassMarketing && s.Reach.Quiet(next) {
-		return next, errs.Field("cron", "reminder.quiet")
+	if k.class == model.ClassMarketing {
+		if quiet, err := s.Reach.Quiet(tx, next); err != nil {
+			return next, err
+		} else if quiet {
+			return next, errs.Field("cron", "reminder.quiet")
+		}
 	}
 	if len(r.Condition) == 0 {
 		r.Condition = model.JSON("{}")

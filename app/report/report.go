@@ -1,40 +1,34 @@
-// Package report computes read-only figures over the tables of all capabilities.
+// Package report computes figures over the tables of all capabilities. It writes none but its own, of the days that are over.
 package report
 
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
-	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/db"
+	"github.com/siyu-scrm/siyu/app/ledger"
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// Service reads. It writes nothing.
+// Service reads.
 type Service struct {
 	db    *db.DB
 	clock clock.Clock
 	zone  clock.Zone
+	book  *ledger.Book
+
+	mu   sync.Mutex // guards what follows
+	days map[model.Day]*counted
 }
 
 // New returns the service.
-func New(d *db.DB, c clock.Clock, z clock.Zone) *Service { return &Service{db: d, clock: c, zone: z} }
-
-// Board is what an operator looks at first. Today is the programme's calendar day.
-type Board struct {
-	Members    int64 // registered, the merged ones not counted
-	Followers  int64 // people who follow an official account now
-	Joined     int64 // today
-	Followed   int64 // today
-	Unfollowed int64 // today
-	Checkins   int64 // today
-	Answers    int64 // to quizzes, today
-	Points     int64 // earned today
-	Backlog
+func New(d *db.DB, c clock.Clock, z clock.Zone) *Service {
+	return &Service{db: d, clock: c, zone: z, book: ledger.New(d, c, z), days: map[model.Day]*counted{}}
 }
 
 // Backlog is what waits, and what was given up. Each has an index: it is cheap to ask.
@@ -57,6 +51,24 @@ func (s *Service) Backlog(ctx context.Context) (b Backlog, err error) {
 	return b, err
 }
 
+// Waits is what waits for an operator.
+type Waits struct {
+	FailedJobs int64 // whose last run failed
+	Risks      int64 // that nobody looked at
+	Grants     int64 // for a second operator
+}
+
+// Waits counts what waits for an operator.
+func (s *Service) Waits(ctx context.Context) (w Waits, err error) {
+	r := s.db.Reader(ctx)
+	err = count([]figure{
+		{&w.FailedJobs, r.Model(&model.Job{}).Where("state = ?", model.JobFailed)},
+		{&w.Risks, r.Model(&model.Risk{}).Where("done_at IS NULL")},
+		{&w.Grants, r.Model(&model.GrantRequest{}).Where("state = ?", model.GrantWaiting)},
+	})
+	return w, err
+}
+
 type figure struct {
 	into *int64
 	from *gorm.DB
@@ -69,58 +81,6 @@ func count(figures []figure) error {
 		}
 	}
 	return nil
-}
-
-// Board counts: how many people there are by people, which knows them by heart, and what happened today by the events.
-func (s *Service) Board(ctx context.Context, people func(context.Context, condition.Tree) (int64, error)) (b Board, err error) {
-	today := s.zone.DayOf(s.clock.Now())
-	from, to := s.zone.Start(today), s.zone.End(today)
-	r := s.db.Reader(ctx)
-	if b.Backlog, err = s.Backlog(ctx); err != nil {
-		return b, err
-	}
-	for field, into := range map[string]*int64{"joined": &b.Members, "follower": &b.Followers} {
-		if *into, err = people(ctx, condition.Is("member", map[string]any{"field": field, "value": true})); err != nil {
-			return b, fmt.Errorf("report: count: %w", err)
-		}
-	}
-	begin, err := first(r, "events", from)
-	if err != nil {
-		return b, err
-	}
-	var rows []struct {
-		Kind    string
-		N       int64
-		Members int64
-	}
-	err = r.Model(&model.Event{}).Select("kind, COUNT(*) AS n, COUNT(DISTINCT member_id) AS members").
-		Where("id >= ? AND occurred_at >= ? AND occurred_at < ?", begin, from, to).Group("kind").Scan(&rows).Error
-	if err != nil {
-		return b, fmt.Errorf("report: today: %w", err)
-	}
-	for _, row := range rows {
-		switch row.Kind {
-		case model.EventRegistered:
-			b.Joined = row.Members
-		case model.EventFollowed:
-			b.Followed = row.Members
-		case model.EventUnfollowed:
-			b.Unfollowed = row.Members
-		case model.EventCheckin:
-			b.Checkins = row.N
-		case model.EventQuiz:
-			b.Answers = row.N
-		}
-	}
-	if begin, err = first(r, "entries", from); err != nil {
-		return b, err
-	}
-	err = r.Model(&model.Entry{}).Select("COALESCE(SUM(delta), 0)").
-		Where("id >= ? AND account = ? AND kind = ? AND recorded_at >= ? AND recorded_at < ?", begin, model.AccountPoints, model.EntryEarn, from, to).Scan(&b.Points).Error
-	if err != nil {
-		return b, fmt.Errorf("report: points today: %w", err)
-	}
-	return b, nil
 }
 
 // Events are the last things that a member did, newest first.

@@ -177,8 +177,8 @@ func (st *Step) due(z clock.Zone, entered, reached time.Time) time.Time {
 	case w == nil:
 		return reached
 	case w.Day != nil:
-		hour, minute, _ := timeOf(w.Time) // was checked
-		return z.At(z.DayOf(entered).Add(*w.Day), hour, minute)
+		minutes, _ := clock.Minutes(w.Time) // was checked
+		return z.At(z.DayOf(entered).Add(*w.Day), 0, minutes)
 	case w.At != nil:
 		return w.At.UTC()
 	case w.Cron != "":
@@ -223,10 +223,4 @@ func (d *Definition) arrive(z clock.Zone, i int, entered, reached time.Time, pas
 		return p
 	}
 	return p
-}
-
-// timeOf reads "10:00".
-func timeOf(s string) (hour, minute int, ok bool) {
-	t, err := time.Parse("15:04", s)
-	return t.Hour(), t.Minute(), err == nil && len(s) == 5
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -44,12 +45,38 @@ const (
 // by the decisions of the live send, with caps, quotas and quiet hours. Tags that begin or end with time alone are foreseen, and so is what
 // steps give; a tier that changes with it, and a SOP that he enters by an event of siyu's own, are not.
 func (s *Service) Rehearse(ctx context.Context, memberID int64, from, to time.Time) ([]Rehearsed, error) {
+	return s.rehearse(ctx, memberID, from, to, nil)
+}
+
+// RehearseDraft is Rehearse as if the SOP (0: a new one) had been saved as d, and ran. Where members enter it by an event, it happens to
+// this one at the beginning; who is in the SOP already stays on his version.
+func (s *Service) RehearseDraft(ctx context.Context, memberID int64, from, to time.Time, id int64, d Definition) ([]Rehearsed, error) {
+	if err := s.check(ctx, s.DB.Reader(ctx), &d); err != nil {
+		return nil, err
+	}
+	draft := &plan{SOP: model.SOP{ID: id, Name: d.Name, State: model.SOPActive, Version: 1}, defs: map[int]*Definition{}}
+	if id != 0 {
+		row, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		draft.Version = row.Version + 1
+	}
+	draft.defs[draft.Version] = &d
+	var err error
+	if draft.NextAt, err = s.next(&d, s.Clock.Now()); err != nil {
+		return nil, err
+	}
+	return s.rehearse(ctx, memberID, from, to, draft)
+}
+
+func (s *Service) rehearse(ctx context.Context, memberID int64, from, to time.Time, draft *plan) ([]Rehearsed, error) {
 	if !from.Before(to) || to.Sub(from) > maxRehearsal {
 		return nil, errs.Field("to", "sop.rehearsal", "limit", int(maxRehearsal/(24*time.Hour)))
 	}
 	r := &rehearsal{Service: s, ctx: ctx, tx: s.DB.Reader(ctx), member: memberID, now: s.Clock.Now(), to: to, earned: map[string]int64{}}
 	r.reach = s.Reach.Rehearse(ctx, r.tx, memberID)
-	if err := r.begin(from); err != nil {
+	if err := r.begin(from, draft); err != nil {
 		return nil, err
 	}
 	for n := 0; len(r.queue) > 0 && n < maxItems; n++ {
@@ -112,10 +139,13 @@ func (r *rehearsal) holds(memberID int64, at time.Time, t condition.Tree) (bool,
 }
 
 // begin fills the queue with where things stand.
-func (r *rehearsal) begin(from time.Time) error {
+func (r *rehearsal) begin(from time.Time, draft *plan) error {
 	set, err := r.load(r.tx)
 	if err != nil {
 		return err
+	}
+	if draft != nil {
+		set = set.with(draft)
 	}
 	if err := r.past(set, from); err != nil {
 		return err
@@ -130,13 +160,35 @@ func (r *rehearsal) begin(from time.Time) error {
 		}
 	}
 	for _, p := range set.list {
-		if p.State == model.SOPActive {
-			if err := r.sop(p); err != nil {
-				return err
-			}
+		if p.State != model.SOPActive {
+			continue
+		}
+		enter, err := r.sop(p)
+		if err != nil {
+			return err
+		}
+		if p == draft && p.def().Entry.Event != "" {
+			r.push(from, p.ID, enter)
 		}
 	}
 	return nil
+}
+
+// with is the set in which the draft stands for the SOP that it changes.
+func (set *planSet) with(draft *plan) *planSet {
+	out := &planSet{byID: maps.Clone(set.byID)}
+	if out.byID == nil {
+		out.byID = map[int64]*plan{}
+	}
+	for _, p := range set.list {
+		if p.ID != draft.ID {
+			out.list = append(out.list, p)
+			continue
+		}
+		maps.Copy(draft.defs, p.defs)
+	}
+	out.list, out.byID[draft.ID] = append(out.list, draft), draft
+	return out
 }
 
 // past are the messages that he has got or not, and those of them that wait.
@@ -287,24 +339,26 @@ func (r *rehearsal) meet(at time.Time, t condition.Tree) (ids []int64, err error
 	return ids, nil
 }
 
-// sop is what a SOP has in store for the member.
-func (r *rehearsal) sop(p *plan) error {
+// sop is what a SOP has in store for the member; enter lets him in, where he may.
+func (r *rehearsal) sop(p *plan) (enter func(at time.Time) error, err error) {
 	var in []model.SOPEnrolment
 	if err := r.tx.Where("sop_id = ? AND member_id = ? AND due_at IS NOT NULL", p.ID, r.member).Order("id").Find(&in).Error; err != nil {
-		return err
+		return nil, err
 	}
 	for i := range in {
 		r.stand(p, &in[i])
 	}
 	last, err := r.last(r.tx, p.ID, []int64{r.member})
-	if err != nil || p.NextAt == nil {
-		return err
+	if err != nil {
+		return nil, err
 	}
 	before := last[r.member]
-	enter := func(at time.Time) error {
-		yes, err := r.holds(r.member, at, p.def().Entry.Condition)
-		if err != nil || !yes {
-			return err
+	enter = func(at time.Time) error {
+		if who := p.def().Entry.Condition; !r.Conditions.EventScoped(who) { // of an event that has not happened nothing is known
+			yes, err := r.holds(r.member, at, who)
+			if err != nil || !yes {
+				return err
+			}
 		}
 		e, _ := r.enrol(p, r.member, at, before)
 		if e == nil {
@@ -316,18 +370,21 @@ func (r *rehearsal) sop(p *plan) error {
 		}
 		return nil
 	}
+	if p.NextAt == nil {
+		return enter, nil
+	}
 	r.push(*p.NextAt, p.ID, enter)
 	if p.def().Entry.Cron == "" {
-		return nil
+		return enter, nil
 	}
 	line, err := clock.ParseCron(p.def().Entry.Cron, r.Zone)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for t, n := line.Next(*p.NextAt), 0; !t.IsZero() && t.Before(r.to) && n < 400; t, n = line.Next(t), n+1 {
 		r.push(t, p.ID, enter)
 	}
-	return nil
+	return enter, nil
 }
 
 // stand queues the step at which the enrolment stands.
@@ -430,7 +487,7 @@ func (r *rehearsal) aloneAt(p *plan, e *model.SOPEnrolment, st *Step) (bool, err
 	if err != nil {
 		return false, err
 	}
-	if e.ID == 0 { // he would come in by the clock
+	if e.ID == 0 && d.Entry.Event == "" { // he would come in by the clock
 		ids, err := r.meet(e.EnteredAt, d.Entry.Condition)
 		if err != nil {
 			return false, err
@@ -452,16 +509,20 @@ func (r *rehearsal) aloneAt(p *plan, e *model.SOPEnrolment, st *Step) (bool, err
 		}
 	}
 	slices.Sort(ids)
-	some, err := r.Reach.Masses(r.ctx, r.tx, r.awake(d, st, due), specOf(d, st), slices.Compact(ids))
+	at, err := r.awake(d, st, due)
+	if err != nil {
+		return false, err
+	}
+	some, err := r.Reach.Masses(r.ctx, r.tx, at, specOf(d, st), slices.Compact(ids))
 	return !some, err
 }
 
 // awake is when a message that is due at the moment goes: marketing waits for the end of quiet hours.
-func (r *rehearsal) awake(d *Definition, st *Step, due time.Time) time.Time {
+func (r *rehearsal) awake(d *Definition, st *Step, due time.Time) (time.Time, error) {
 	if d.class(st) == model.ClassMarketing {
-		return r.Reach.Awake(due)
+		return r.Reach.Awake(r.tx, due)
 	}
-	return due
+	return due, nil
 }
 
 // comes reports whether another one would be sent the step's message at the instant.

@@ -10,9 +10,11 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/app/sop"
 	"github.com/siyu-scrm/siyu/app/wechat/sandbox/phone"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 // said is a rehearsal as lines.
@@ -160,4 +162,45 @@ func TestARehearsalForeseesWhatTimeChanges(t *testing.T) {
 	} {
 		require.Equal(t, want, [3]bool{sent(ids[0], step), sent(ids[1], step), sent(ids[2], step)}, "%s: %v", step, foreseen)
 	}
+}
+
+// What is rehearsed of a form that is not saved is what happens once it is; the rehearsal itself leaves nothing behind.
+func TestADraftIsRehearsedUnsaved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, id := w.member("N1")
+	step := func(key string, day int, text string) string {
+		return fmt.Sprintf(`{"key":%q,"when":{"day":%d,"time":"10:00"},"send":{"message":%s}}`, key, day, says(text))
+	}
+	plan := func(steps ...string) string {
+		return `{"name":"签到之后","entry":{"event":"checkin.done"},"reentry":{"mode":"always"},"steps":[` + strings.Join(steps, ",") + `]}`
+	}
+	ask := func(sopID int64, text string) []string {
+		rows, err := w.SOPs.RehearseDraft(t.Context(), id, w.Now(), w.Now().AddDate(0, 0, 20), sopID, w.definition(text))
+		require.NoError(t, err)
+		return w.said(rows)
+	}
+	first := plan(step("one", 1, "一"), step("two", 3, "二"))
+	w.Set("2026-11-28 12:00:00")
+	want := ask(0, first)
+	require.Equal(t, []string{"11-29 10:00 签到之后 one: accepted subscribe", "12-01 10:00 签到之后 two: accepted subscribe"}, want)
+	require.Zero(t, w.Count(&model.SOP{})+w.Count(&model.SOPEnrolment{}))
+
+	p := w.enabled(first)
+	w.checkin(id)
+	require.Equal(t, want, ask(p.ID, plan(step("late", 9, "九"))), "he is in it, and stays on his version")
+	w.Set("2026-12-02 00:00:00")
+	require.Equal(t, []string{"11-29 10:00 one: accepted", "12-01 10:00 two: accepted"}, w.lines(p.ID, id))
+
+	changed := plan(step("one", 1, "一"), step("late", 9, "九"))
+	want = ask(p.ID, changed)
+	require.Equal(t, []string{"12-03 10:00 签到之后 one: accepted subscribe", "12-11 10:00 签到之后 late: accepted subscribe"}, want)
+	_, err := w.SOPs.Save(t.Context(), sop.Input{ID: p.ID, Definition: w.definition(changed)})
+	require.NoError(t, err)
+	w.checkin(id)
+	w.Set("2026-12-20 00:00:00")
+	require.Equal(t, []string{"12-03 10:00 one: accepted", "12-11 10:00 late: accepted"}, w.lines(p.ID, id)[2:])
+
+	_, err = w.SOPs.RehearseDraft(t.Context(), id, w.Now(), w.Now().AddDate(0, 0, 1), 0, sop.Definition{Name: "x"})
+	require.Equal(t, errs.Invalid, errs.CodeOf(err))
 }

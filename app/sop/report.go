@@ -19,8 +19,12 @@ import (
 type Report struct {
 	Entered int64 // times that somebody came in
 	Running int64
-	Reached int64 // entries to whom something was sent
-	Goal    int64 // of Reached, those who reached the goal within its days after something was sent
+	Reached int64          // entries to whom something was sent
+	Goal    int64          // of Reached, those who reached the goal within its days after something was sent
+	Opened  int64          // entries in which a radar link of a message was opened
+	Done    int64          // entries that came to the end
+	Exited  int64          // entries that a way out ended, and those that will show it at their next step
+	Skipped []reach.Reason // entries to whom something was not sent, without details
 	Steps   []StepReport
 }
 
@@ -82,14 +86,19 @@ func (c *counter) step(key string) *StepReport {
 
 func (c *counter) standing() error {
 	var rows []struct {
-		Step, State string
-		N           int64
+		Step, State, Reason string
+		N                   int64
 	}
-	err := c.s.DB.Reader(c.ctx).Model(&model.SOPEnrolment{}).Select("step, state, COUNT(*) AS n").Where("sop_id = ?", c.id).Group("step, state").Scan(&rows).Error
+	err := c.s.DB.Reader(c.ctx).Model(&model.SOPEnrolment{}).Select("step, state, reason, COUNT(*) AS n").Where("sop_id = ?", c.id).Group("step, state, reason").Scan(&rows).Error
 	for _, r := range rows {
 		c.out.Entered += r.N
-		if r.State == model.EnrolmentRunning {
+		switch {
+		case r.State == model.EnrolmentRunning:
 			c.out.Running += r.N
+		case r.State == model.EnrolmentLeaving || r.Reason == model.EnrolmentExited:
+			c.out.Exited += r.N
+		case r.Reason == model.EnrolmentDone:
+			c.out.Done += r.N
 		}
 		if r.State != model.EnrolmentEnded {
 			c.step(r.Step).Standing += r.N
@@ -159,111 +168,53 @@ func (c *counter) counts() error {
 // delivered joins the passes of a SOP with their deliveries.
 const delivered = "sop_passes p JOIN sop_firings f ON f.id = p.firing_id JOIN deliveries d ON d.run_id = f.run_id AND d.member_id = p.member_id"
 
+// opened joins them with the radar links that their members opened in what they were sent.
+const opened = "sop_passes p JOIN sop_firings f ON f.id = p.firing_id AND f.run_id > 0 JOIN radar_shares s ON s.run_id = f.run_id AND s.member_id = p.member_id " +
+	"AND s.parent_id = 0 JOIN radar_views v ON v.share_id = s.id AND (v.member_id = s.member_id OR (v.member_id = 0 AND v.visitor_id = s.visitor_id))"
+
 func (c *counter) goals(d *Definition) error {
 	r := c.s.DB.Reader(c.ctx)
 	if err := r.Raw("SELECT COUNT(DISTINCT p.enrolment_id) FROM "+delivered+" WHERE p.sop_id = ? AND d.state = 'accepted'", c.id).Scan(&c.out.Reached).Error; err != nil {
 		return err
 	}
-	rows, err := r.Raw("SELECT p.enrolment_id, p.step, d.at, e.goal_at FROM "+delivered+" JOIN sop_enrolments e ON e.id = p.enrolment_id "+
-		"WHERE p.sop_id = ? AND d.state = 'accepted' AND e.goal_at IS NOT NULL", c.id).Rows()
+	err := r.Raw("SELECT d.reason, COUNT(DISTINCT p.enrolment_id) AS count FROM "+delivered+" WHERE p.sop_id = ? AND d.state = 'suppressed' GROUP BY d.reason ORDER BY d.reason", c.id).
+		Scan(&c.out.Skipped).Error
+	if err != nil {
+		return err
+	}
+	if err := r.Raw("SELECT COUNT(DISTINCT p.enrolment_id) FROM "+opened+" WHERE p.sop_id = ?", c.id).Scan(&c.out.Opened).Error; err != nil {
+		return err
+	}
+	there := map[int64]bool{}
+	err = goals(r, c.id, d, func(enrolment int64, _ uint32, step string) {
+		there[enrolment] = true
+		c.step(step).Goal++
+	})
+	c.out.Goal = int64(len(there))
+	return err
+}
+
+// goals are the entries that reached the goal within its days after a step sent something.
+func goals(r *gorm.DB, id int64, d *Definition, each func(enrolment int64, member uint32, step string)) error {
+	rows, err := r.Raw("SELECT p.enrolment_id, e.member_id, p.step, d.at, e.goal_at FROM "+delivered+" JOIN sop_enrolments e ON e.id = p.enrolment_id "+
+		"WHERE p.sop_id = ? AND d.state = 'accepted' AND e.goal_at IS NOT NULL", id).Rows()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	there := map[int64]bool{}
 	for rows.Next() {
-		var id int64
+		var enrolment int64
+		var member uint32
 		var step string
 		var at, goal time.Time
-		if err := rows.Scan(&id, &step, &at, &goal); err != nil {
+		if err := rows.Scan(&enrolment, &member, &step, &at, &goal); err != nil {
 			return err
 		}
 		if !goal.Before(at) && goal.Before(at.AddDate(0, 0, d.goalDays())) {
-			there[id] = true
-			c.step(step).Goal++
+			each(enrolment, member, step)
 		}
 	}
-	c.out.Goal = int64(len(there))
 	return rows.Err()
-}
-
-// Who narrows the members behind a number of a step's report. Empty fields do not.
-type Who struct {
-	Outcome string // or "standing": who stand at it, or "granted", or "goal"
-	State   string // of the delivery
-	Reason  string
-}
-
-// Stood is a member at a step.
-type Stood struct {
-	EnrolmentID int64
-	MemberID    int64
-	Outcome     string
-	State       string // of the delivery
-	Channel     string
-	Reason      string
-	Detail      string
-	Account     string
-	Granted     int64
-	Coupon      int64 `gorm:"column:member_coupon_id"`
-	At          time.Time
-	GoalAt      *time.Time
-}
-
-// Standing is Who.Outcome of those who stand at the step.
-const Standing = "standing"
-
-// Members lists who stands behind the numbers of a step, newest first, below beforeID of their enrolments.
-func (s *Service) Members(ctx context.Context, id int64, step string, w Who, beforeID int64, limit int) (rows []Stood, err error) {
-	row, err := s.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if d, err := s.Version(ctx, row, 0); err != nil {
-		return nil, err
-	} else if d.step(step) == nil && w.Outcome == "" {
-		return nil, errs.New(errs.NotFound, "sop.no_such_step")
-	}
-	r := s.DB.Reader(ctx)
-	if w.Outcome == Standing {
-		q := r.Table("sop_enrolments e").Select("e.id AS enrolment_id, e.member_id, e.reached_at AS at, e.goal_at").
-			Where("e.sop_id = ? AND e.step = ? AND e.state <> ?", id, step, model.EnrolmentEnded)
-		if beforeID > 0 {
-			q = q.Where("e.id < ?", beforeID)
-		}
-		err = q.Order("e.id DESC").Limit(limit).Scan(&rows).Error
-		for i := range rows {
-			rows[i].Outcome = Standing
-		}
-		return rows, err
-	}
-	q := r.Table("sop_passes p").Joins("JOIN sop_enrolments e ON e.id = p.enrolment_id").Joins("LEFT JOIN sop_firings f ON f.id = p.firing_id").
-		Joins("LEFT JOIN deliveries d ON d.run_id = f.run_id AND f.run_id > 0 AND d.member_id = p.member_id").
-		Select("p.enrolment_id, e.member_id, p.outcome, COALESCE(d.state, '') AS state, COALESCE(d.channel, '') AS channel, COALESCE(d.reason, '') AS reason, "+
-			"COALESCE(d.detail, '') AS detail, p.account, p.granted, p.member_coupon_id, p.at, e.goal_at").
-		Where("p.sop_id = ? AND p.step = ?", id, step)
-	switch w.Outcome {
-	case "":
-	case "granted":
-		q = q.Where("p.granted > 0 OR p.member_coupon_id > 0")
-	case "goal":
-		q = q.Where("d.state = 'accepted' AND e.goal_at >= d.at")
-	default:
-		q = q.Where("p.outcome = ?", w.Outcome)
-	}
-	if w.State != "" {
-		q = q.Where("d.state = ?", w.State)
-	}
-	if w.Reason != "" {
-		q = q.Where("d.reason = ?", w.Reason)
-	}
-	if beforeID > 0 {
-		q = q.Where("p.enrolment_id < ?", beforeID)
-	}
-	if err := q.Order("p.enrolment_id DESC").Limit(limit).Scan(&rows).Error; err != nil {
-		return nil, fmt.Errorf("sop: members of a step: %w", err)
-	}
-	return rows, nil
 }
 
 // Way is one way of a member through a SOP.

@@ -213,7 +213,7 @@ func (s *Service) checkWhen(st *Step, at string) error {
 	if *w.Day < 0 || *w.Day > maxDays {
 		return errs.Field(at+".day", "sop.days", "limit", maxDays)
 	}
-	if _, _, ok := timeOf(w.Time); !ok {
+	if n, ok := clock.Minutes(w.Time); !ok || n == clock.DayMinutes {
 		return errs.Field(at+".time", "sop.time")
 	}
 	return nil

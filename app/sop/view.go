@@ -136,7 +136,7 @@ func (w *words) entry(e *Entry) string {
 	if e.At != nil {
 		return w.say("sop.say_at", map[string]any{"at": w.s.Zone.In(*e.At).Format("2006-01-02 15:04"), "who": who})
 	}
-	return w.say("sop.say_cron", map[string]any{"line": e.Cron, "who": who})
+	return w.say("sop.say_cron", map[string]any{"when": clock.Say(w.lang, e.Cron), "who": who})
 }
 
 func (w *words) when(st *Step) string {
@@ -149,7 +149,7 @@ func (w *words) when(st *Step) string {
 	case t.At != nil:
 		return w.s.Zone.In(*t.At).Format("2006-01-02 15:04")
 	case t.Cron != "":
-		return w.say("sop.say_next", map[string]any{"line": t.Cron})
+		return w.say("sop.say_next", map[string]any{"when": clock.Say(w.lang, t.Cron)})
 	}
 	return w.say("sop.say_later", map[string]any{"span": t.After})
 }

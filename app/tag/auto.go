@@ -3,20 +3,18 @@ package tag
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/db"
-	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
@@ -192,49 +190,54 @@ func (r *rule) cause(sub *condition.Subject, trace *condition.Trace) Cause {
 	return c
 }
 
-// apply evaluates a unit for one member, sets or removes its tags, and keeps the instant at which time alone changes the verdict.
-func (s *Service) apply(ctx context.Context, tx *gorm.DB, u *unit, sub *condition.Subject) error {
-	if u.onEvent() {
-		v, trace, err := s.conditions.Eval(ctx, tx, sub, u.first().tree)
-		if err != nil || !v.Holds {
-			return wrapRule(u.first(), err)
-		}
-		_, err = s.SetTx(ctx, tx, sub.MemberID, u.first().TagID, u.first().cause(sub, &trace), sub.At)
-		return err
-	}
-	v, err := s.ask(ctx, tx, u, sub)
-	if err != nil {
-		return err
-	}
-	now, err := standingOf(tx, sub)
-	if err != nil {
-		return err
-	}
-	held, until := now.of(u), now.flips[u.first().ID]
-	if v.winner != nil && !slices.ContainsFunc(held, v.gave) {
-		delete(sub.Cache, standingKey)
-		if _, err := s.SetTx(ctx, tx, sub.MemberID, v.winner.TagID, v.winner.cause(sub, &v.saw), sub.At); err != nil {
+// apply evaluates a unit for members at one instant, sets or removes its tags, and keeps the instant at which time alone changes the verdict.
+func (s *Service) apply(ctx context.Context, tx *gorm.DB, u *unit, subjects ...*condition.Subject) error {
+	now := make([]*standing, len(subjects))
+	if !u.onEvent() { // what an event gave stays
+		var err error
+		if now, err = standingOf(tx, subjects); err != nil {
 			return err
 		}
 	}
-	for _, h := range held {
-		if v.gave(h) {
-			continue
-		}
-		c := Cause{Kind: model.CauseRule, ID: h.CauseID}
-		if i := slices.IndexFunc(u.rules, func(r *rule) bool { return r.ID == h.CauseID }); i >= 0 {
-			c = u.rules[i].cause(sub, nil)
-		}
-		delete(sub.Cache, standingKey)
-		if _, err := s.UnsetTx(ctx, tx, sub.MemberID, h.TagID, c, sub.At); err != nil { // gone already where the winner replaced it
+	var list []edit
+	var flips []model.TagFlip
+	for i, sub := range subjects {
+		v, err := s.ask(ctx, tx, u, sub)
+		if err != nil {
 			return err
 		}
+		var held []hold
+		var until time.Time
+		if now[i] != nil {
+			held, until = now[i].of(u), now[i].flips[u.first().ID]
+		}
+		n := len(list)
+		if v.winner != nil && !slices.ContainsFunc(held, v.gave) {
+			list = append(list, edit{sub.MemberID, v.winner.TagID, true, v.winner.cause(sub, &v.saw)})
+		}
+		for _, h := range held {
+			if v.gave(h) {
+				continue
+			}
+			c := Cause{Kind: model.CauseRule, ID: h.CauseID}
+			if i := slices.IndexFunc(u.rules, func(r *rule) bool { return r.ID == h.CauseID }); i >= 0 {
+				c = u.rules[i].cause(sub, nil)
+			}
+			list = append(list, edit{sub.MemberID, h.TagID, false, c}) // gone already where the winner replaced it
+		}
+		if len(list) > n {
+			delete(sub.Cache, standingKey)
+		}
+		// asked again at the sooner instant is soon enough
+		if now[i] != nil && !v.flips.Equal(until) && (!until.After(sub.At) || !v.flips.After(until)) {
+			now[i].flips[u.first().ID] = v.flips
+			flips = append(flips, model.TagFlip{AutoTagID: u.first().ID, MemberID: sub.MemberID, At: v.flips})
+		}
 	}
-	if v.flips.Equal(until) || until.After(sub.At) && !v.flips.IsZero() && v.flips.After(until) { // asked again at the sooner instant: that is soon enough
-		return nil
+	if _, err := s.editTx(ctx, tx, list, subjects[0].At); err != nil {
+		return err
 	}
-	now.flips[u.first().ID] = v.flips
-	return s.keepFlip(tx, u.first().ID, sub.MemberID, v.flips)
+	return keepFlips(tx, flips)
 }
 
 // verdict is what a lasting unit says of a member: the rule that gives its tag (nil: none), what it saw, and when time alone changes it.
@@ -293,17 +296,30 @@ type standing struct {
 
 const standingKey = "tag standing"
 
-// standingOf reads what rules have done for the member of the subject; all units that an event concerns share it until one of them changes a tag.
-func standingOf(tx *gorm.DB, sub *condition.Subject) (*standing, error) {
-	if known, ok := sub.Cache[standingKey].(*standing); ok {
-		return known, nil
+// standingOf reads what rules have done for the members of the subjects; all units that an event concerns share it until one of them changes a tag.
+func standingOf(tx *gorm.DB, subjects []*condition.Subject) ([]*standing, error) {
+	out := make([]*standing, len(subjects))
+	var unknown []int64
+	for i, sub := range subjects {
+		known, ok := sub.Cache[standingKey].(*standing)
+		if out[i] = known; !ok {
+			unknown = append(unknown, sub.MemberID)
+		}
 	}
-	all, err := standingsOf(tx, []int64{sub.MemberID})
+	if len(unknown) == 0 {
+		return out, nil
+	}
+	all, err := standingsOf(tx, unknown)
 	if err != nil {
 		return nil, err
 	}
-	sub.Cache[standingKey] = all[sub.MemberID]
-	return all[sub.MemberID], nil
+	for i, sub := range subjects {
+		if out[i] == nil {
+			out[i] = all[sub.MemberID]
+			sub.Cache[standingKey] = out[i]
+		}
+	}
+	return out, nil
 }
 
 // standingsOf reads what rules have done for each of the members.
@@ -384,15 +400,28 @@ func evidence(t condition.Trace) model.JSON {
 	return model.JSON("[]")
 }
 
-func (s *Service) keepFlip(tx *gorm.DB, ruleID, memberID int64, at time.Time) error {
-	if at.IsZero() {
-		return tx.Where("auto_tag_id = ? AND member_id = ?", ruleID, memberID).Delete(&model.TagFlip{}).Error
+// keepFlips stores the instants of one unit; no instant is none.
+func keepFlips(tx *gorm.DB, flips []model.TagFlip) error {
+	var none []int64
+	var rows []model.TagFlip
+	for _, f := range flips {
+		if f.At.IsZero() {
+			none = append(none, f.MemberID)
+		} else {
+			rows = append(rows, f)
+		}
 	}
-	dup, err := db.Insert(tx, &model.TagFlip{AutoTagID: ruleID, MemberID: memberID, At: at})
-	if err != nil || !dup {
-		return err
+	if len(none) > 0 {
+		if err := tx.Where("auto_tag_id = ? AND member_id IN ?", flips[0].AutoTagID, none).Delete(&model.TagFlip{}).Error; err != nil {
+			return fmt.Errorf("tag: flips: %w", err)
+		}
 	}
-	return tx.Model(&model.TagFlip{}).Where("auto_tag_id = ? AND member_id = ?", ruleID, memberID).Update("at", at).Error
+	if len(rows) > 0 {
+		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).CreateInBatches(rows, editRows).Error; err != nil {
+			return fmt.Errorf("tag: flips: %w", err)
+		}
+	}
+	return nil
 }
 
 // reviewAll re-evaluates every lasting rule for a member, as after a merge.
@@ -445,161 +474,29 @@ func (s *Service) flip(ctx context.Context, tx *gorm.DB, due []model.TagFlip, no
 	if err != nil {
 		return err
 	}
+	of := map[int64][]int64{}
 	for _, f := range due {
-		var n int64 // under the lock: another process may have been here, or the member was merged
-		err := tx.Model(&model.TagFlip{}).Where("auto_tag_id = ? AND member_id = ? AND at <= ?", f.AutoTagID, f.MemberID, now).Count(&n).Error
+		of[f.AutoTagID] = append(of[f.AutoTagID], f.MemberID)
+	}
+	for _, rule := range slices.Sorted(maps.Keys(of)) {
+		var still []int64 // under the lock: another process may have been here, or the member was merged
+		err := tx.Model(&model.TagFlip{}).Where("auto_tag_id = ? AND member_id IN ? AND at <= ?", rule, of[rule], now).Order("member_id").Pluck("member_id", &still).Error
 		if err != nil {
 			return fmt.Errorf("tag: flip: %w", err)
 		}
-		if n == 0 {
+		if len(still) == 0 {
 			continue
 		}
-		u := rules.of(f.AutoTagID)
-		if u == nil || u.onEvent() || u.first().ID != f.AutoTagID { // disabled or made another since
-			if err := s.keepFlip(tx, f.AutoTagID, f.MemberID, time.Time{}); err != nil {
-				return err
+		u := rules.of(rule)
+		if u == nil || u.onEvent() || u.first().ID != rule { // disabled or made another since
+			if err := tx.Where("auto_tag_id = ? AND member_id IN ?", rule, still).Delete(&model.TagFlip{}).Error; err != nil {
+				return fmt.Errorf("tag: flip: %w", err)
 			}
 			continue
 		}
-		sub := &condition.Subject{MemberID: f.MemberID, At: now, Cache: map[string]any{}}
-		if err := s.apply(ctx, tx, u, sub); err != nil {
+		if err := s.applyWarm(ctx, tx, u, still, now); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Rule is what an operator writes.
-type Rule struct {
-	ID        int64 // 0: a new one
-	TagID     int64
-	Name      string
-	Enabled   bool
-	Condition []byte
-
-	owner    string // the ladder whose step it is
-	position int
-}
-
-// SavedRule is a rule as it reads back.
-type SavedRule struct {
-	model.AutoTag
-	Sentence string `json:"sentence"`
-	OnEvent  bool   `json:"on_event"`
-	Seen     int64  `json:"seen"` // members of Total to whom it has been applied since it was saved; both 0: to all
-	Total    int64  `json:"total"`
-}
-
-// SaveRule makes or changes a rule. A lasting rule is then evaluated for every member in the background. What a rule set
-// before it was disabled stays; enabled again, it is evaluated for everybody anew.
-func (s *Service) SaveRule(ctx context.Context, in Rule, lang string) (*SavedRule, error) {
-	in.Name = strings.TrimSpace(in.Name)
-	if n := utf8.RuneCountInString(in.Name); n == 0 || n > 64 {
-		return nil, errs.Field("name", "tag.rule_name", "limit", 64)
-	}
-	tree, err := s.conditions.Parse(in.Condition)
-	if err != nil {
-		return nil, err
-	}
-	if tree.Empty() {
-		return nil, errs.Field("condition", "tag.rule_for_all")
-	}
-	out, err := db.Do(ctx, s.db, func(ctx context.Context, tx *gorm.DB) (SavedRule, error) {
-		row, err := s.saveRuleTx(ctx, tx, in, tree)
-		if err != nil {
-			return SavedRule{}, err
-		}
-		sentence, err := s.conditions.Sentence(ctx, tx, lang, tree)
-		return SavedRule{AutoTag: *row, Sentence: sentence, OnEvent: s.conditions.EventScoped(tree)}, err
-	})
-	return &out, err
-}
-
-// saveRuleTx is SaveRule in the caller's transaction.
-func (s *Service) saveRuleTx(ctx context.Context, tx *gorm.DB, in Rule, tree condition.Tree) (*model.AutoTag, error) {
-	if err := s.conditions.Check(ctx, tx, tree); err != nil {
-		return nil, err
-	}
-	if _, err := Get(tx, in.TagID); err != nil {
-		return nil, errs.AtField(err, "tag_id")
-	}
-	now, after := s.clock.Now(), int64(reviewed)
-	if in.Enabled && !s.conditions.EventScoped(tree) {
-		after = 0
-	}
-	row := model.AutoTag{
-		ID: in.ID, TagID: in.TagID, Name: in.Name, Enabled: in.Enabled, Condition: model.ToJSON(tree), Version: 1,
-		Owner: in.owner, Position: in.position, ReviewAfter: after, CreatedAt: now, UpdatedAt: now,
-	}
-	if err := s.storeRule(tx, &row); err != nil {
-		return nil, err
-	}
-	return &row, s.checkChain(tx, &row, tree)
-}
-
-func (s *Service) storeRule(tx *gorm.DB, row *model.AutoTag) error {
-	if row.ID == 0 {
-		if err := tx.Create(row).Error; err != nil {
-			return fmt.Errorf("tag: rule: %w", err)
-		}
-		return db.Bump(tx, revision)
-	}
-	var old model.AutoTag
-	err := tx.Take(&old, row.ID).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return errs.New(errs.NotFound, "tag.rule_not_found")
-	}
-	if err != nil {
-		return fmt.Errorf("tag: rule: %w", err)
-	}
-	if old.Owner != row.Owner {
-		return errs.New(errs.Conflict, "tag.rule_owned", "ladder", old.Owner)
-	}
-	if old.TagID != row.TagID {
-		return errs.Field("tag_id", "tag.rule_tag_fixed")
-	}
-	row.CreatedAt, row.Version = old.CreatedAt, old.Version+1
-	if err := tx.Save(row).Error; err != nil {
-		return fmt.Errorf("tag: rule: %w", err)
-	}
-	return db.Bump(tx, revision)
-}
-
-// ListRules lists the rules with their sentences.
-func (s *Service) ListRules(ctx context.Context, lang string) ([]SavedRule, error) {
-	tx := s.db.Reader(ctx)
-	var rows []model.AutoTag
-	if err := tx.Order("id").Find(&rows).Error; err != nil {
-		return nil, err
-	}
-	out, upTo := make([]SavedRule, 0, len(rows)), map[int64]int64{0: 0} // members up to an id
-	seen := func(id int64) (n int64, err error) {
-		n, ok := upTo[id]
-		if !ok {
-			err = tx.Model(&model.Member{}).Where("merged_into IS NULL AND erased_at IS NULL AND id <= ?", id).Count(&n).Error
-			upTo[id] = n
-		}
-		return n, err
-	}
-	for _, row := range rows {
-		tree, err := s.conditions.Parse(row.Condition)
-		if err != nil {
-			return nil, fmt.Errorf("tag: rule %d: %w", row.ID, err)
-		}
-		sentence, err := s.conditions.Sentence(ctx, tx, lang, tree)
-		if err != nil {
-			return nil, err
-		}
-		r := SavedRule{AutoTag: row, Sentence: sentence, OnEvent: s.conditions.EventScoped(tree)}
-		if row.ReviewAfter != reviewed {
-			if r.Total, err = seen(math.MaxInt64); err == nil {
-				r.Seen, err = seen(row.ReviewAfter)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("tag: rules: %w", err)
-			}
-		}
-		out = append(out, r)
-	}
-	return out, nil
 }

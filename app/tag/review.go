@@ -98,7 +98,7 @@ func (s *Service) Review(ctx context.Context, now time.Time) (n int, err error) 
 // reviewChunk is how many members are looked at together, and reviewPiece how many of them are locked together.
 const (
 	reviewChunk = 1000
-	reviewPiece = 20
+	reviewPiece = 50
 )
 
 // reviewTime is how long one transaction changes tags, in real time. On SQLite others wait for the writer meanwhile; elsewhere only who acts for
@@ -222,14 +222,9 @@ func (s *Service) sort(ctx context.Context, u *unit, ids []int64, moves *roaring
 	if err != nil {
 		return k, err
 	}
-	verdicts, subjects := make([]verdict, len(moved)), make([]*condition.Subject, len(moved))
-	for i, id := range moved {
-		subjects[i] = &condition.Subject{MemberID: id, At: now, Cache: map[string]any{}}
-	}
-	for _, r := range u.rules {
-		if err := s.conditions.Warm(ctx, s.db.Reader(ctx), r.tree, subjects); err != nil {
-			return k, err
-		}
+	verdicts, subjects := make([]verdict, len(moved)), subjectsOf(moved, now)
+	if err := s.warm(ctx, s.db.Reader(ctx), u, subjects); err != nil {
+		return k, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	const beside = 4
@@ -259,6 +254,35 @@ func (s *Service) sort(ctx context.Context, u *unit, ids []int64, moves *roaring
 	}
 	slices.Sort(k.apply)
 	return k, nil
+}
+
+func subjectsOf(ids []int64, at time.Time) []*condition.Subject {
+	out := make([]*condition.Subject, len(ids))
+	for i, id := range ids {
+		out[i] = &condition.Subject{MemberID: id, At: at, Cache: map[string]any{}}
+	}
+	return out
+}
+
+func (s *Service) warm(ctx context.Context, tx *gorm.DB, u *unit, subjects []*condition.Subject) error {
+	for _, r := range u.rules {
+		if err := s.conditions.Warm(ctx, tx, r.tree, subjects); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyWarm applies the unit to members who are locked.
+func (s *Service) applyWarm(ctx context.Context, tx *gorm.DB, u *unit, ids []int64, now time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	subjects := subjectsOf(ids, now)
+	if err := s.warm(ctx, tx, u, subjects); err != nil {
+		return err
+	}
+	return s.apply(ctx, tx, u, subjects...)
 }
 
 // write does what a chunk asks for, in short transactions, and stores how far it has come: up to last, and reviewed where that is the end.
@@ -308,10 +332,8 @@ func (s *Service) applyFor(ctx context.Context, tx *gorm.DB, u *unit, ids []int6
 		if err != nil {
 			return n, err
 		}
-		for _, id := range alive {
-			if err := s.apply(ctx, tx, u, &condition.Subject{MemberID: id, At: now, Cache: map[string]any{}}); err != nil {
-				return n, err
-			}
+		if err := s.applyWarm(ctx, tx, u, alive, now); err != nil {
+			return n, err
 		}
 		n += len(piece)
 	}

@@ -199,31 +199,6 @@ func (s *Service) Reached(ctx context.Context, tx *gorm.DB, memberID, tierID int
 	return errs.New(errs.TierTooLow, "tier.too_low", "next_tier", t.Name, "short_by", max(t.Threshold-v, 0))
 }
 
-// Members counts who is in each tier now, by its id; below are those who registered and are in none.
-func (s *Service) Members(ctx context.Context) (in map[int64]int64, below int64, err error) {
-	tx := s.DB.Reader(ctx)
-	l, err := s.ladder(tx)
-	if err != nil {
-		return nil, 0, err
-	}
-	var rows []struct{ TierID, N int64 }
-	err = tx.Model(&model.MemberTier{}).Select("tier_id, COUNT(*) AS n").Where("open = ?", true).Group("tier_id").Scan(&rows).Error
-	if err == nil {
-		err = everybody(tx).Count(&below).Error
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("tier: members: %w", err)
-	}
-	in = map[int64]int64{}
-	for _, r := range rows {
-		if l.place(r.TierID) >= 0 {
-			in[r.TierID] = r.N
-			below -= r.N
-		}
-	}
-	return in, max(below, 0), nil
-}
-
 // View is where a member stands.
 type View struct {
 	Account  string

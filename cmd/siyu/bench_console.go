@@ -23,6 +23,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/clock"
 	"github.com/siyu-scrm/siyu/app/config"
 	"github.com/siyu-scrm/siyu/app/operator"
+	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/handler"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -57,6 +58,14 @@ func benchConsole(ctx context.Context, cfg *config.Config, o benchOptions, out i
 	}
 	if made {
 		fmt.Fprintf(out, "members  %d with %d entries, made in %.0fs\n", o.members, o.members*consoleEntries, clock.Real().Sub(began).Seconds())
+	}
+	for more := true; more; { // as the schedule would have
+		if more, err = a.Book.SumUp(ctx); err != nil {
+			return err
+		}
+	}
+	if err := report.New(a.DB, a.Clock, a.Zone).KeepDays(ctx, a.Clock.Now()); err != nil {
+		return err
 	}
 	a.Seal()
 	h, err := handler.New(a, handler.Options{Version: version})
@@ -118,31 +127,35 @@ func benchProgramme(ctx context.Context, a *app.App, n int) (made bool, err erro
 	if err := a.DB.Reader(ctx).Model(&model.Member{}).Select("MAX(id) + 1").Scan(&end).Error; err != nil {
 		return false, err
 	}
-	for from := end - int64(n); from < end; from += audiencePiece {
-		to := min(from+audiencePiece, end)
-		do := func(query string, args ...any) error {
-			return a.DB.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error { return tx.Exec(query, append(args, from, to)...).Error })
+	pieces := func(query string, args ...any) error { // a transaction must not last: the members in pieces, m
+		for from := end - int64(n); from < end; from += audiencePiece {
+			within := append(slices.Clone(args), from, min(from+audiencePiece, end))
+			if err := a.DB.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error {
+				return tx.Exec(query+" AND m.id >= ? AND m.id < ?", within...).Error
+			}); err != nil {
+				return err
+			}
 		}
-		const within = " FROM members WHERE id >= ? AND id < ?"
-		err := errors.Join(
-			do("UPDATE members SET nickname = CONCAT('会员', id) WHERE id >= ? AND id < ?"),
-			do("INSERT INTO identities (member_id, account, open_id, kind, union_id, subscribed, subscribe_scene, session_sealed, created_at) SELECT id, 'oa', no, 'oa', '', ?, '', '', ?"+within, true, now),
-			do("INSERT INTO balances (member_id, account, seq, available, pending, held, lifetime, next_due_at) SELECT id, 'points', ?, 50, 0, 0, 50, ?"+within, consoleEntries, now.AddDate(0, 1, 0)),
-			do("INSERT INTO checkins (member_id, day, streak, at, via) SELECT id, ?, 1, ?, 'api'"+within, a.Zone.DayOf(now), now),
-			do("INSERT INTO orders (platform, no, member_id, ended, amount_fen, shipping_fen, refunded_fen, paid_at, phone_index, phone_tail, source, live_id, quiz_id, created_at, updated_at)"+
-				" SELECT 'bench', no, id, '', 9900, 0, 0, ?, '', '', '', 0, 0, ?, ?"+within+" AND id % 3 = 0", now, now, now),
-		)
-		if err != nil {
-			return false, err
-		}
+		return nil
+	}
+	err = errors.Join(
+		pieces("UPDATE members AS m SET nickname = CONCAT('会员', id) WHERE 1 = 1"),
+		pieces("INSERT INTO identities (member_id, account, open_id, kind, union_id, subscribed, subscribe_scene, session_sealed, created_at)"+
+			" SELECT id, 'oa', no, 'oa', '', ?, '', '', ? FROM members m WHERE 1 = 1", true, now),
+		pieces("INSERT INTO balances (member_id, account, seq, available, pending, held, lifetime, next_due_at)"+
+			" SELECT id, 'points', ?, 50, 0, 0, 50, ? FROM members m WHERE 1 = 1", consoleEntries, now.AddDate(0, 1, 0)),
+		pieces("INSERT INTO checkins (member_id, day, streak, at, via) SELECT id, ?, 1, ?, 'api' FROM members m WHERE 1 = 1", a.Zone.DayOf(now), now),
+		pieces("INSERT INTO orders (platform, no, member_id, ended, amount_fen, shipping_fen, refunded_fen, paid_at, phone_index, phone_tail, source, live_id, quiz_id, created_at, updated_at)"+
+			" SELECT 'bench', no, id, '', 9900, 0, 0, ?, '', '', '', 0, 0, ?, ? FROM members m WHERE id % 3 = 0", now, now, now),
+	)
+	if err != nil {
+		return false, err
 	}
 	for day := range consoleEntries * consoleEvery { // as they came: the ids grow with the days
-		k, at := day/consoleEvery+1, now.AddDate(0, 0, day+1-consoleEntries*consoleEvery)
-		err := a.DB.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error {
-			return tx.Exec("INSERT INTO entries (member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, rule_id, rule_version, occurred_at, recorded_at, `key`, hash, seal)"+
-				" SELECT id, 'points', ?, 'available', 5, ?, 5, 'earn', 'rule.checkin.done', 1 + id % 5, 1, ?, ?, CONCAT('bench:', id, ':', ?), '', '' FROM members WHERE id >= ? AND id < ? AND id % ? = ?",
-				k, 5*k, at, at, k, end-int64(n), end, consoleEvery, day%consoleEvery).Error
-		})
+		k, at := day/consoleEvery+1, now.Add(-time.Hour).AddDate(0, 0, day+1-consoleEntries*consoleEvery)
+		err := pieces("INSERT INTO entries (member_id, account, seq, bucket, delta, balance, lifetime, kind, reason, rule_id, rule_version, occurred_at, recorded_at, `key`, hash, seal)"+
+			" SELECT id, 'points', ?, 'available', 5, ?, 5, 'earn', 'rule.checkin.done', 1 + id % 5, 1, ?, ?, CONCAT('bench:', id, ':', ?), '', '' FROM members m WHERE id % ? = ?",
+			k, 5*k, at, at, k, consoleEvery, day%consoleEvery)
 		if err != nil {
 			return false, err
 		}
@@ -150,10 +163,9 @@ func benchProgramme(ctx context.Context, a *app.App, n int) (made bool, err erro
 	if err := benchChanged(ctx, a, end-int64(n), n); err != nil {
 		return false, err
 	}
-	return true, a.DB.BulkTx(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return tx.Exec("INSERT INTO lots (member_id, account, `open`, entry_id, amount, remaining, active, expires_at, earned_at)"+
-			" SELECT member_id, 'points', ?, id, 50, 50, ?, ?, ? FROM entries WHERE account = 'points' AND seq = ?", true, true, now.AddDate(0, 1, 0), now, consoleEntries).Error
-	})
+	return true, pieces("INSERT INTO lots (member_id, account, `open`, entry_id, amount, remaining, active, expires_at, earned_at)"+
+		" SELECT m.id, 'points', ?, e.id, 50, 50, ?, ?, ? FROM members m JOIN entries e ON e.member_id = m.id AND e.account = 'points' AND e.seq = ? WHERE 1 = 1",
+		true, true, now.AddDate(0, 1, 0), now, consoleEntries)
 }
 
 // desk is an operator's browser.

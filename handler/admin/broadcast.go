@@ -286,14 +286,21 @@ type testIn struct {
 }
 
 func (h *handler) testBroadcast(ctx context.Context, in *testIn) (*web.Out[Run], error) {
-	ids := make([]int64, len(in.Body.Members))
-	for i, id := range in.Body.Members {
+	return h.test(ctx, "broadcast", in.ID, "variant", in.Body.Variant, in.Body.Members, h.Broadcasts.Test)
+}
+
+// test sends a message of a thing, said by which, to members to try it.
+func (h *handler) test(ctx context.Context, kind string, id web.ID, which, value string, members []web.ID,
+	send func(ctx context.Context, id int64, value string, members []int64) (*model.Run, error),
+) (*web.Out[Run], error) {
+	ids := make([]int64, len(members))
+	for i, id := range members {
 		ids[i] = id.Int()
 	}
-	changed := audited(ctx, h, "broadcast.test", nil, func(r model.Run) (string, any) {
-		return object("broadcast", in.ID.Int()), map[string]any{"run_id": web.IDOf(r.ID), "members": in.Body.Members}
+	changed := audited(ctx, h, kind+".test", nil, func(r model.Run) (string, any) {
+		return object(kind, id.Int()), map[string]any{"run_id": web.IDOf(r.ID), which: value, "members": members}
 	})
-	r, err := h.Broadcasts.Test(changed, in.ID.Int(), in.Body.Variant, ids)
+	r, err := send(changed, id.Int(), value, ids)
 	if err != nil {
 		return nil, err
 	}

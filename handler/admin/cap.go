@@ -33,6 +33,20 @@ type capPut struct {
 	Body SendCapBody
 }
 
+// SendSettings are what every send obeys beside the caps.
+type SendSettings struct {
+	QuietFrom   string `json:"quiet_from" maxLength:"5" example:"22:00" doc:"Marketing waits from this time of day on, in the zone of the programme; empty with quiet_to: it never does"`
+	QuietTo     string `json:"quiet_to" maxLength:"5" example:"08:00" doc:"Until this one, up to 24:00; before quiet_from: of the next day"`
+	StopPercent int64  `json:"stop_percent" minimum:"0" maximum:"100" example:"20" doc:"A send pauses itself when more of its last calls to WeChat failed; 0: never for that"`
+	StopCalls   int64  `json:"stop_calls" minimum:"1" maximum:"100000" example:"50" doc:"Of at least so many calls"`
+}
+
+type sendSettingsIn struct{ Body SendSettings }
+
+func sendSettings(s *model.ReachSettings) SendSettings {
+	return SendSettings{s.QuietFrom, s.QuietTo, s.StopPercent, s.StopCalls}
+}
+
 func (h *handler) caps(api *web.API) {
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/caps", "How many messages one person gets at most"), h.getCaps)
 	body := map[string]any{"class": "marketing", "per": "week", "limit": 3}
@@ -41,6 +55,32 @@ func (h *handler) caps(api *web.API) {
 	web.Write(api, example(o, body), h.postCap)
 	web.Write(api, example(op(operator.BroadcastsSend, http.MethodPut, "/caps/{id}", "Change a cap", http.StatusNotFound), body), h.putCap)
 	web.Write(api, op(operator.BroadcastsSend, http.MethodDelete, "/caps/{id}", "End a cap", http.StatusNotFound), h.deleteCap)
+	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/caps/settings", "Quiet hours, and when a send pauses itself"), h.getSendSettings)
+	o = op(operator.BroadcastsSend, http.MethodPut, "/caps/settings", "Change the quiet hours, and when a send pauses itself")
+	o.Description = "It holds from the next decision on, in every process. Who waits already is decided about again when his wait ends."
+	web.Write(api, o, h.putSendSettings)
+}
+
+func (h *handler) getSendSettings(ctx context.Context, _ *web.None) (*web.Out[SendSettings], error) {
+	s, err := h.Reach.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &web.Out[SendSettings]{Body: sendSettings(s)}, nil
+}
+
+func (h *handler) putSendSettings(ctx context.Context, in *sendSettingsIn) (*web.Out[SendSettings], error) {
+	old, err := h.Reach.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx = audited(ctx, h, "reach.settings", sendSettings(old), func(s model.ReachSettings) (string, any) { return "reach:settings", sendSettings(&s) })
+	b := in.Body
+	s, err := h.Reach.SaveSettings(ctx, model.ReachSettings{QuietFrom: b.QuietFrom, QuietTo: b.QuietTo, StopPercent: b.StopPercent, StopCalls: b.StopCalls})
+	if err != nil {
+		return nil, err
+	}
+	return &web.Out[SendSettings]{Body: sendSettings(s)}, nil
 }
 
 func capView(c *model.ReachCap) SendCap {

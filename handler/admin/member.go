@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -77,7 +77,7 @@ func (h *handler) getMembers(ctx context.Context, in *membersIn) (*web.Out[web.L
 	if err != nil {
 		return nil, err
 	}
-	q := member.Query{Search: in.Search, AfterID: before, Limit: in.Limit + 1}
+	q := audience.Wanted{Search: in.Search, AfterID: before, Limit: in.Limit + 1}
 	if q.TagID, err = ref("tag_id", in.TagID); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (h *handler) getMembers(ctx context.Context, in *membersIn) (*web.Out[web.L
 		joined := in.Joined == "true"
 		q.Joined = &joined
 	}
-	rows, err := h.Members.List(ctx, q)
+	rows, _, err := h.Audience.People(ctx, q)
 	if err != nil {
 		return nil, err
 	}

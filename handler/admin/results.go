@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/broadcast"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
@@ -142,8 +143,13 @@ func (h *handler) postResultAudience(ctx context.Context, in *resultAudienceIn) 
 	if err != nil {
 		return nil, err
 	}
+	return h.keep(ctx, in.Body.Name, who)
+}
+
+// keep saves people as a frozen audience.
+func (h *handler) keep(ctx context.Context, name string, who *audience.Set) (*web.Out[Audience], error) {
 	ctx = audited(ctx, h, "audience.create", nil, func(a model.Audience) (string, any) { return object("audience", a.ID), audienceRow(&a) })
-	a, err := h.Audience.Keep(ctx, in.Body.Name, web.Actor(ctx), who)
+	a, err := h.Audience.Keep(ctx, name, web.Actor(ctx), who)
 	if err != nil {
 		return nil, err
 	}

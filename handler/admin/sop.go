@@ -132,6 +132,10 @@ func (h *handler) sops(api *web.API) {
 	o = op(operator.BroadcastsSend, http.MethodPut, "/sops/{id}", "Change a SOP: the next version", http.StatusNotFound, http.StatusConflict)
 	web.Write(api, example(o, sopExample()), h.putSOP)
 	web.Write(api, op(operator.BroadcastsSend, http.MethodDelete, "/sops/{id}", "Delete a draft", http.StatusNotFound, http.StatusConflict), h.deleteSOP)
+	o = post(operator.BroadcastsSend, "/sops/{id}/test", "Send the message of a step to named members to try it", http.StatusNotFound)
+	o.Description = "As a service of the operator, marked as a test: no cap counts it, no quiet hours hold it, nobody passes the step by it and nothing is given. " +
+		"What would go out as a mass send goes as a customer message."
+	web.Write(api, example(o, map[string]any{"step": "hello", "members": []string{"1"}}), h.testSOP)
 	for _, t := range []struct{ path, about string }{
 		{"enable", "Begin: members enter from now on"},
 		{"pause", "Let nobody in and send nothing"},
@@ -150,6 +154,9 @@ func (h *handler) sopFacts(api *web.API) {
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/sops/{id}/report", "What each step has sent, skipped, given and led to", http.StatusNotFound), h.getSOPReport)
 	o = op(operator.MembersRead, http.MethodGet, "/sops/{id}/steps/{step}/members", "Who stands behind a number of a step's report", http.StatusNotFound)
 	web.Read(api, o, h.getSOPMembers)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/sops/{id}/members", "Who stands behind a number of a SOP's report", http.StatusNotFound), h.getSOPPeople)
+	o = post(operator.ProgrammeWrite, "/sops/{id}/audience", "Keep the people behind a number as a frozen audience", http.StatusNotFound, http.StatusConflict)
+	web.Write(api, example(o, map[string]any{"name": "触达未下单", "outcome": "sent"}), h.postSOPAudience)
 	web.Read(api, op(operator.MembersRead, http.MethodGet, "/members/{id}/sops", "The ways of a member through SOPs, newest first", http.StatusNotFound), h.getMemberSOPs)
 	o = op(operator.MembersRead, http.MethodGet, "/members/{id}/rehearsal", "What a member would receive between two days of all SOPs and broadcasts, if nothing else happened", http.StatusNotFound)
 	o.Description = "By the decisions of the live send, with caps, quotas and quiet hours. What lies behind is what he has received. Not foreseen is what siyu itself changes " +
@@ -252,6 +259,18 @@ func (h *handler) saveSOP(ctx context.Context, action string, id int64, before a
 	}
 	v, err := h.sopRow(ctx, row)
 	return &web.Out[SOP]{Body: v}, err
+}
+
+type sopTestIn struct {
+	ID   web.ID `path:"id"`
+	Body struct {
+		Step    string   `json:"step" maxLength:"32" doc:"Key of a step that sends, as it is saved"`
+		Members []web.ID `json:"members" minItems:"1" maxItems:"20"`
+	}
+}
+
+func (h *handler) testSOP(ctx context.Context, in *sopTestIn) (*web.Out[Run], error) {
+	return h.test(ctx, "sop", in.ID, "step", in.Body.Step, in.Body.Members, h.SOPs.Test)
 }
 
 func (h *handler) turnSOP(to string) func(context.Context, *byID) (*web.Out[SOP], error) {

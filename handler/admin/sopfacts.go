@@ -29,6 +29,10 @@ type SOPReport struct {
 	Running int64           `json:"running"`
 	Reached int64           `json:"reached" doc:"Times that somebody came in and something was sent to him"`
 	Goal    int64           `json:"goal" doc:"Of reached, those who got to the goal within its days"`
+	Opened  int64           `json:"opened" doc:"Times that somebody came in and opened a radar link of a message"`
+	Done    int64           `json:"done" doc:"Times that somebody came to the end"`
+	Exited  int64           `json:"exited" doc:"Times that a way out took somebody out"`
+	Skipped []reach.Reason  `json:"skipped" doc:"Times that somebody came in and was not sent something"`
 	Steps   []SOPStepReport `json:"steps"`
 }
 
@@ -144,7 +148,7 @@ func (h *handler) getSOPReport(ctx context.Context, in *byID) (*web.Out[SOPRepor
 	if err != nil {
 		return nil, err
 	}
-	out := SOPReport{Entered: r.Entered, Running: r.Running, Reached: r.Reached, Goal: r.Goal, Steps: make([]SOPStepReport, len(r.Steps))}
+	out := SOPReport{Entered: r.Entered, Running: r.Running, Reached: r.Reached, Goal: r.Goal, Opened: r.Opened, Done: r.Done, Exited: r.Exited, Skipped: r.Skipped, Steps: make([]SOPStepReport, len(r.Steps))}
 	for i, st := range r.Steps {
 		out.Steps[i] = SOPStepReport(st)
 	}
@@ -172,12 +176,43 @@ func (h *handler) getSOPMembers(ctx context.Context, in *sopMembersIn) (*web.Out
 	if err != nil {
 		return nil, err
 	}
-	rows, err := h.SOPs.Members(ctx, in.ID.Int(), in.Step, sop.Who{Outcome: in.Outcome, State: in.State, Reason: in.Reason}, before, in.Limit+1)
+	rows, err := h.SOPs.Members(ctx, in.ID.Int(), sop.Who{Step: in.Step, Outcome: in.Outcome, State: in.State, Reason: in.Reason}, before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	list := web.ListOf(rows, in.Limit, sopMember, func(s sop.Stood) []any { return []any{s.EnrolmentID} })
 	return &web.Out[web.List[SOPMember]]{Body: list}, nil
+}
+
+type sopPeopleIn struct {
+	ID web.ID `path:"id"`
+	web.Paging
+	Outcome string `query:"outcome" required:"true" enum:"entered,running,sent,skipped,opened,goal,done,exited"`
+	Reason  string `query:"reason" maxLength:"16" doc:"Of skipped"`
+}
+
+func (h *handler) getSOPPeople(ctx context.Context, in *sopPeopleIn) (*web.Out[web.List[SOPMember]], error) {
+	return h.getSOPMembers(ctx, &sopMembersIn{ID: in.ID, Paging: in.Paging, Outcome: in.Outcome, Reason: in.Reason})
+}
+
+type sopAudienceIn struct {
+	ID   web.ID `path:"id"`
+	Body struct {
+		Name    string `json:"name" minLength:"1" maxLength:"64"`
+		Step    string `json:"step,omitempty" maxLength:"32" doc:"As of its list of members; absent: of the SOP's"`
+		Outcome string `json:"outcome,omitempty" maxLength:"12" example:"sent"`
+		State   string `json:"state,omitempty" maxLength:"12"`
+		Reason  string `json:"reason,omitempty" maxLength:"16"`
+	}
+}
+
+func (h *handler) postSOPAudience(ctx context.Context, in *sopAudienceIn) (*web.Out[Audience], error) {
+	b := in.Body
+	who, err := h.SOPs.People(ctx, in.ID.Int(), sop.Who{Step: b.Step, Outcome: b.Outcome, State: b.State, Reason: b.Reason})
+	if err != nil {
+		return nil, err
+	}
+	return h.keep(ctx, b.Name, who)
 }
 
 func (h *handler) getMemberSOPs(ctx context.Context, in *byID) (*web.Out[web.List[MemberSOP]], error) {

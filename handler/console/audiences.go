@@ -210,11 +210,7 @@ func (con *Console) lookAt(c *gin.Context, saved *audienceLine, f *Form) (*audie
 
 // lookAudience is the page with what is typed, counted and not saved.
 func (con *Console) lookAudience(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, true)
+	f, id, err := typedIn(c)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ func newTyped() typed {
 		"POST /console/keys":                 {"name": {"x"}, "scopes": {"open"}},
 		"POST /console/members/:id/points":   {"amount": {"5"}, "memo": {"x"}},
 		"POST /console/operators":            {"login": {"berta"}},
+		"POST /console/quizzes/week":         {"d0.question": {"x"}, "d0.option": {"yes", "no"}, "d0.correct": {"0"}},
 		"POST /console/reminders/:id":        {"name": {"x"}, "text": {"x"}, "channel": {"customer"}},
 		"POST /console/sops/:id/turn":        {"do": {"enable"}},
 		"POST /console/sops/:id":             {"name": {"x"}, "s0.text": {"x"}},
@@ -54,10 +55,10 @@ var elsewhere = []string{
 	"POST /console/media", "POST /console/media/:id/delete", "POST /console/orders/imports", "POST /console/customers/imports", "POST /console/audiences/imports", // a file
 	"POST /console/customers/:id/delete", "POST /console/recalls/new", "POST /console/recalls/:id/run", "POST /console/segments/layers",
 	"POST /console/members/:id/phone", "POST /console/members/:id/unmerge", "POST /console/members/:id/erase",
-	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/runs/:id/retry", "POST /console/runs/:id/results/audience", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
+	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/runs/:id/retry", "POST /console/runs/:id/results/audience", "POST /console/sops/:id/people/audience", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
 	"POST /console/webhook-deliveries/:id/replay", "POST /console/webhooks/:id/replay",
 	"POST /console/works/:id/cancel", "POST /console/works/:id/retry",
-	"POST /console/audiences/:id/look", "POST /console/autotags/:id/look", "POST /console/sops/:id/shift", // they change nothing
+	"POST /console/audiences/:id/look", "POST /console/autotags/:id/look", "POST /console/sops/:id/shift", "POST /console/sops/:id/look", // they change nothing
 	"POST /console/menu/:id/delete", "POST /console/start", "POST /console/password", "POST /console/totp", "POST /console/operators/:id/totp", "POST /console/members/:id/tags",
 }
 

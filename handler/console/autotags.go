@@ -139,11 +139,7 @@ func (con *Console) hits(c *gin.Context, f *Form) (*audience.Hits, error) {
 
 // lookAutoTag is the page with what is typed, counted and not saved.
 func (con *Console) lookAutoTag(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, true)
+	f, id, err := typedIn(c)
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,7 @@ import (
 
 // startBacktest runs what stands in the form of a rule over the events of the last days, as a long job. Nothing is granted.
 func (con *Console) startBacktest(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, true)
+	f, id, err := typedIn(c)
 	if err != nil {
 		return err
 	}

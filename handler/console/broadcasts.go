@@ -6,14 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/siyu-scrm/siyu/app/broadcast"
-	"github.com/siyu-scrm/siyu/app/errs"
-	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -79,7 +75,6 @@ func (con *Console) editBroadcast(c *gin.Context) error {
 		}
 	} else {
 		writeCrowd(values, []byte("{}"))
-		values.Set("joined", "on")
 	}
 	return con.showBroadcastForm(c, http.StatusOK, id, newForm(values))
 }
@@ -235,36 +230,8 @@ func (con *Console) runBroadcast(c *gin.Context) error {
 	})
 }
 
-// testBroadcast sends it to named members to try it: their numbers are typed.
 func (con *Console) testBroadcast(c *gin.Context) error {
-	f, id, err := postedTo(c)
-	if err != nil {
-		return err
-	}
-	return con.write(c, f, change{
-		action: "broadcast.test",
-		of: func(answer any) operator.Change {
-			r := answer.(model.Run)
-			return operator.Change{Object: fmt.Sprintf("broadcast:%d", id), After: map[string]any{"run_id": fmt.Sprint(r.ID), "members": f.Get("members")}}
-		},
-		do: func() (string, error) {
-			ctx := c.Request.Context()
-			var ids []int64
-			for _, no := range strings.FieldsFunc(f.Get("members"), func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",，、;；", r) }) {
-				m, err := con.app.Members.Find(ctx, member.Ref{No: no})
-				if err != nil {
-					return "", errs.AtField(err, "members")
-				}
-				ids = append(ids, m.ID)
-			}
-			run, err := con.app.Broadcasts.Test(ctx, id, f.Get("variant"), ids)
-			if err != nil {
-				return "", err
-			}
-			return done(fmt.Sprintf("%s/runs/%d", root, run.ID), "started"), nil
-		},
-		again: func(status int, f *Form) error { return con.showBroadcast(c, status, f) },
-	})
+	return con.testSend(c, "broadcast", "variant", con.app.Broadcasts.Test, func(status int, _ int64, f *Form) error { return con.showBroadcast(c, status, f) })
 }
 
 // pauseBroadcast stops a broadcast and its runs, or lets it go on.

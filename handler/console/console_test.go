@@ -204,9 +204,9 @@ func TestAnotherOriginChangesNothing(t *testing.T) {
 
 // pages are all pages of the demo brand; {member} and {run} are filled in.
 var pages = []string{
-	"/console", "/console/start", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members/{member}", "/console/tags", "/console/tags/hygiene", "/console/segments", "/console/totp", "/console/segments/rfm", "/console/segments/layers/new", "/console/segments/layers/2", "/console/audiences/new?tag=1&tag=2", "/console/autotags",
+	"/console", "/console/start", "/console/members", "/console/members?q=1&tag=1&joined=yes", "/console/members?did=registered&day=2026-11-23&columns=1&column=points&column=joined", "/console/members/{member}", "/console/tags", "/console/tags/hygiene", "/console/segments", "/console/totp", "/console/segments/rfm", "/console/segments/layers/new", "/console/segments/layers/2", "/console/audiences/new?tag=1&tag=2", "/console/autotags",
 	"/console/autotags/new", "/console/autotags/1", "/console/autotags/2", "/console/rules", "/console/rules/new", "/console/rules/1", "/console/rules/2",
-	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/forms", "/console/forms/new", "/console/forms/1", "/console/forms/1/results", "/console/forms/1/results?split=tier", "/console/groups", "/console/groups/new",
+	"/console/quizzes", "/console/quizzes/new", "/console/quizzes/1", "/console/quizzes/week", "/console/forms", "/console/forms/new", "/console/forms/1", "/console/forms/1/results", "/console/forms/1/results?split=tier", "/console/groups", "/console/groups/new",
 	"/console/groups/1", "/console/groups/1?period=week", "/console/articles", "/console/articles/new", "/console/articles/1", "/console/lives/new", "/console/lives/1", "/console/radars", "/console/radars/new", "/console/radars/1", "/console/radars/1?of=visitors", "/console/followers", "/console/channels", "/console/channels/new", "/console/channels/1", "/console/channels/1/poster", "/console/customers", "/console/recalls", "/console/recalls/new", "/console/caps", "/console/calendar", "/console/sops", "/console/sops/new", "/console/sops/new?template=important",
 	"/console/broadcasts", "/console/broadcasts/new", "/console/broadcasts/1", "/console/broadcasts/1/edit", "/console/runs/{run}", "/console/runs/{run}/results", "/console/runs/{run}/results?group=all&what=sent",
 	"/console/tiers", "/console/tiers?event=checkin.done&times=30", "/console/tiers/edit", "/console/coupons", "/console/coupons/new", "/console/coupons/1", "/console/coupons/till",
@@ -258,6 +258,10 @@ func TestEveryPageShowsItsDataInBothLanguages(t *testing.T) {
 	require.Contains(t, b.page("/console"), "今明两天没有安排")
 	require.Equal(t, 5, strings.Count(b.page("/console/calendar"), `href="/console/broadcasts/1"`), "five Wednesdays")
 	require.Contains(t, b.page("/console/members?q=小林"), fmt.Sprintf("/console/members/%d", id))
+	require.Contains(t, b.page("/console/members?columns=1&column=points"), "<th class=\"num\">积分</th>")
+	again := b.page("/console/members?did=registered&day=x")
+	require.Contains(t, again, "<th class=\"num\">积分</th>", "the browser remembers")
+	require.NotContains(t, again, "<th>标签</th>")
 	require.NotContains(t, b.page("/console/members?q=nobody"), fmt.Sprintf("/console/members/%d\"", id))
 	w.Set("2026-11-24 09:00:00")
 	require.Contains(t, b.page("/console"), `<time datetime="2026-11-25">2026-11-25 10:00</time> <a href="/console/broadcasts/1">`, "what the clock sends tomorrow")

@@ -165,6 +165,8 @@ func (con *Console) facts(c *gin.Context) ([]fact, error) {
 			{Name: "from", Optional: true, Place: "20:00"},
 			{Name: "to", Optional: true, Place: "24:00"},
 		}},
+		{"event.correct", "event.field", map[string]string{"field": "correct", "op": string(condition.Eq)}, []factArg{yes}},
+		{"event.first", "event.field", map[string]string{"field": "first", "op": string(condition.Eq)}, []factArg{yes}},
 		{"event.field", "event.field", nil, []factArg{{Name: "field", Place: model.OrderAmount}, {Name: "op", Choices: words("gte", "lte", "eq", "ne")}, {Name: "value", literal: true}}},
 		{"event.field.in", "event.field", map[string]string{"op": "in"}, []factArg{{Name: "field"}, {Name: "value", Lines: true, literal: true}}},
 		{"event.text", "event.text", nil, []factArg{

@@ -237,11 +237,7 @@ type saving[T any] struct {
 
 // save reads the form, carries it out with its audit line, and shows it again after a refusal.
 func save[T any](con *Console, c *gin.Context, s saving[T]) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, true)
+	f, id, err := typedIn(c)
 	if err != nil {
 		return err
 	}
@@ -333,11 +329,16 @@ func idOf(c *gin.Context, canBeNew bool) (int64, error) {
 }
 
 // postedTo is the form that was posted to the page of a thing.
-func postedTo(c *gin.Context) (*Form, int64, error) {
+func postedTo(c *gin.Context) (*Form, int64, error) { return posted(c, false) }
+
+// typedIn is postedTo for a thing that may be new.
+func typedIn(c *gin.Context) (*Form, int64, error) { return posted(c, true) }
+
+func posted(c *gin.Context, canBeNew bool) (*Form, int64, error) {
 	f, err := readForm(c)
 	if err != nil {
 		return nil, 0, err
 	}
-	id, err := idOf(c, false)
+	id, err := idOf(c, canBeNew)
 	return f, id, err
 }

@@ -239,7 +239,7 @@ func TestEveryWordHasASentence(t *testing.T) {
 		"cause":       {model.CauseManual, model.CauseRule, model.CauseChannel, model.CauseQuiz, model.CauseForm, model.CauseReward},
 		"done":        {"saved", "adjusted", "started", "paused", "resumed", "cancelled", "replayed", "requested"},
 		"combine":     {model.CombineMax, model.CombineAdd, model.CombineMultiply},
-		"title":       {"login", "member", "account", "autotag", "rule", "cap_set", "cap_sets", "backtest", "quiz", "channel", "broadcast", "run"},
+		"title":       {"login", "member", "account", "autotag", "rule", "cap_set", "cap_sets", "backtest", "quiz", "quizweek", "channel", "broadcast", "run"},
 	}
 	for _, k := range reward.Kinds {
 		words["grant_kind"] = append(words["grant_kind"], string(k))

@@ -2,11 +2,14 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/siyu-scrm/siyu/app/member"
+	"github.com/siyu-scrm/siyu/app/audience"
+	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -16,8 +19,11 @@ import (
 type membersView struct {
 	Frame
 	Search, Tag, Joined string
+	Did, Day            string // of a number of the board; "" = everybody
 	Tags                []tagGroup
+	Columns             map[string]bool
 	Rows                []memberLine
+	Total               int64
 	Next                string
 }
 
@@ -26,27 +32,73 @@ type memberLine struct {
 	*report.Line
 	Phone   string
 	Channel string
+	Points  int64 // usable now
+}
+
+// memberColumns are what the list can show of each beside his name, and memberUsual those that it shows unless one chose.
+var (
+	memberColumns = []string{"phone", "status", "channel", "tags", "points", "joined", "active"}
+	memberUsual   = []string{"phone", "status", "channel", "tags", "active"}
+)
+
+// MemberColumns are all columns.
+func (membersView) MemberColumns() []string { return memberColumns }
+
+// columnsCookie keeps which columns the operator chose, in his browser.
+const columnsCookie = "siyu_columns"
+
+// chosenColumns are those that were chosen with this look at the list, else before.
+func chosenColumns(c *gin.Context) map[string]bool {
+	chosen := memberUsual
+	if kept, err := c.Cookie(columnsCookie); err == nil {
+		chosen = strings.Split(kept, ".")
+	}
+	if c.Query("columns") != "" {
+		chosen = c.QueryArray("column")
+		setCookie(c, columnsCookie, strings.Join(chosen, "."), languageYears)
+	}
+	show := map[string]bool{}
+	for _, column := range memberColumns {
+		show[column] = slices.Contains(chosen, column)
+	}
+	return show
 }
 
 func (con *Console) members(c *gin.Context) error {
 	ctx := c.Request.Context()
-	v := membersView{Frame: con.frame(c, "members"), Search: c.Query("q"), Tag: c.Query("tag"), Joined: c.Query("joined")}
-	q := member.Query{Search: v.Search, AfterID: after(c), Limit: perPage + 1}
+	v := membersView{
+		Frame: con.frame(c, "members"), Search: strings.TrimSpace(c.Query("q")), Tag: c.Query("tag"), Joined: c.Query("joined"), Columns: chosenColumns(c),
+	}
+	q := audience.Wanted{Search: v.Search, AfterID: after(c), Limit: perPage + 1}
 	q.TagID, _ = strconv.ParseInt(v.Tag, 10, 64) // what is no tag filters nothing
 	if v.Joined == "yes" || v.Joined == "no" {
 		joined := v.Joined == "yes"
 		q.Joined = &joined
 	}
-	rows, err := con.app.Members.List(ctx, q)
+	if did := c.Query("did"); slices.Contains(report.BoardDids, did) { // likewise what is no number of the board, or no day
+		among, err := con.report.Who(ctx, did, model.Day(c.Query("day")))
+		if err != nil && errs.CodeOf(err) != errs.Invalid {
+			return err
+		}
+		if err == nil {
+			v.Did, v.Day, q.Among = did, c.Query("day"), among
+		}
+	}
+	rows, total, err := con.app.Audience.People(ctx, q)
 	if err != nil {
 		return err
 	}
-	if len(rows) > perPage {
+	if v.Total = total; len(rows) > perPage {
 		rows = rows[:perPage]
 		v.Next = nextPage(c, rows[perPage-1].ID)
 	}
 	if v.Rows, err = con.memberLines(c, rows); err != nil {
 		return err
+	}
+	if v.Columns["points"] {
+		if err := con.addPoints(c, v.Rows); err != nil {
+			return err
+		}
 	}
 	if v.Tags, err = con.tagGroups(c); err != nil {
 		return err
@@ -73,6 +125,19 @@ func (con *Console) memberLines(c *gin.Context, rows []model.Member) ([]memberLi
 		out[i] = memberLine{Member: m, Line: lines[m.ID], Phone: con.app.Members.Phone(&rows[i]), Channel: why.Name(model.CauseChannel, m.FirstChannel)}
 	}
 	return out, nil
+}
+
+// addPoints says what each can use.
+func (con *Console) addPoints(c *gin.Context, lines []memberLine) error {
+	ids := make([]int64, len(lines))
+	for i, l := range lines {
+		ids[i] = l.ID
+	}
+	usable, err := con.app.Book.UsableTx(con.app.DB.Reader(c.Request.Context()), model.AccountPoints, ids, con.app.Clock.Now())
+	for i, l := range lines {
+		lines[i].Points = usable[l.ID].Available
+	}
+	return err
 }
 
 // tagGroup is a group with its tags.

@@ -101,6 +101,9 @@ func (v messageView) Offers(channels ...string) bool {
 	return slices.ContainsFunc(channels, func(c string) bool { return slices.Contains(v.Channels, c) })
 }
 
+// Nth numbers the rows of what a form repeats.
+func (messageView) Nth(i int) int { return i + 1 }
+
 // Fields number the rows of the fields of a template.
 func (messageView) Fields(f *Form, at string) []int {
 	return filled(f, at+"data.%d.name", 3, maxFields)

@@ -78,6 +78,7 @@ func perks(w *apptest.World, id int64) map[string]url.Values {
 	w.Settle()
 	return map[string]url.Values{
 		"POST /console/broadcasts/:id/test":        {"members": {m.No}},
+		"POST /console/sops/:id/test":              {"members": {m.No}},
 		"POST /console/coupons/:id":                {"name": {"x"}, "off_fen": {"20"}},
 		"POST /console/coupons/:id/give":           {"no": {m.No}, "reason": {"x"}},
 		"POST /console/coupons/:id/revoke":         {"reason": {"x"}},
@@ -92,6 +93,17 @@ func perks(w *apptest.World, id int64) map[string]url.Values {
 }
 
 // points gives the member so many.
+// following is a member who follows the official account.
+func following(w *apptest.World) *model.Member {
+	w.T.Helper()
+	p, id := w.Member("小林")
+	w.Act(p, "follow", map[string]any{"account": "oa"})
+	w.Settle()
+	m, err := w.Members.Get(w.T.Context(), id)
+	require.NoError(w.T, err)
+	return m
+}
+
 func points(w *apptest.World, id, n int64) {
 	w.T.Helper()
 	_, err := w.Book.Grant(w.T.Context(), ledger.Manual{MemberID: id, Account: model.AccountPoints, Amount: n, Memo: "x", Actor: "test"})

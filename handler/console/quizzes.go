@@ -73,7 +73,21 @@ type quizView struct {
 	Form    *Form
 	Score   report.Score
 	Tags    []tagGroup
-	Options []int
+	Options []quizOption
+}
+
+// quizOption is a row of the options of a question.
+type quizOption struct {
+	I      int
+	Letter string
+}
+
+// quizOptions are the rows of the question whose controls begin with at.
+func quizOptions(f *Form, at string) (out []quizOption) {
+	for _, i := range rows(f, at+"option", 4) {
+		out = append(out, quizOption{i, string(rune('A' + i))})
+	}
+	return out
 }
 
 func (con *Console) quiz(c *gin.Context) error {
@@ -115,7 +129,7 @@ func (con *Console) writeQuiz(q *quiz.View) url.Values {
 }
 
 func (con *Console) showQuiz(c *gin.Context, status int, id int64, f *Form) (err error) {
-	v := quizView{Frame: con.frame(c, "quiz"), ID: id, Form: f, Options: rows(f, "option", 4)}
+	v := quizView{Frame: con.frame(c, "quiz"), ID: id, Form: f, Options: quizOptions(f, "")}
 	if v.Tags, err = con.tagGroups(c); err != nil {
 		return err
 	}
@@ -147,7 +161,11 @@ func (con *Console) saveQuiz(c *gin.Context) error {
 }
 
 func (con *Console) readQuiz(f *Form) (*quiz.View, error) {
-	q := &quiz.View{Quiz: model.Quiz{Question: f.Get("question"), Explanation: f.Get("explanation"), Link: f.Get("link"), Enabled: f.On("enabled")}}
+	q, err := readQuestion(f, "", "")
+	if err != nil {
+		return nil, err
+	}
+	q.Link, q.Enabled = f.Get("link"), f.On("enabled")
 	attempts, err := f.Number("attempts")
 	if err != nil {
 		return nil, err
@@ -163,13 +181,25 @@ func (con *Console) readQuiz(f *Form) (*quiz.View, error) {
 		}
 		*into = *t
 	}
-	for i, text := range f.Values["option"] {
+	return q, nil
+}
+
+// readQuestion reads what is asked, from the controls that begin with at; path is where the use case has it.
+func readQuestion(f *Form, at, path string) (*quiz.View, error) {
+	q := &quiz.View{Quiz: model.Quiz{Question: f.Get(at + "question"), Explanation: f.Get(at + "explanation")}}
+	for _, name := range []string{"question", "explanation"} {
+		f.from(path+name, at+name)
+	}
+	f.from(path+"options", at+"option")
+	for i, text := range f.Values[at+"option"] {
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
-		o := model.QuizOption{Text: strings.TrimSpace(text), Correct: f.Get("correct") == strconv.Itoa(i)}
-		if s := f.At("option_tag", i); s != "" {
-			if o.TagID, err = number("option_tag", s); err != nil {
+		f.from(fmt.Sprintf("%soptions[%d]", path, len(q.Options)), fmt.Sprintf("%soption[%d]", at, i))
+		o := model.QuizOption{Text: strings.TrimSpace(text), Correct: f.Get(at+"correct") == strconv.Itoa(i)}
+		if s := f.At(at+"option_tag", i); s != "" {
+			var err error
+			if o.TagID, err = number(at+"option_tag", s); err != nil {
 				return nil, err
 			}
 		}

@@ -72,15 +72,32 @@ func TestSendCaps(t *testing.T) {
 	require.Len(t, lines(w, "cap.delete"), 1)
 }
 
+// The quiet hours and the automatic stop are changed beside the caps; what was typed wrong stays, and the change is on record.
+func TestSendSettings(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	require.Regexp(t, `name="quiet_from"[^>]*value="22:00"`, b.page("/console/caps"))
+	form := []string{"quiet_from", "21:30", "quiet_to", "24:00", "stop_percent", "10", "stop_calls", "30"}
+	for field, wrong := range map[string]string{"quiet_from": "25:00", "quiet_to": "21:30", "stop_percent": "", "stop_calls": "x"} {
+		page := b.refused("/console/caps/settings", with(form, field, wrong)...)
+		require.Regexp(t, `name="`+field+`" [^>]*value="`+wrong+`"[^>]*aria-invalid="true"`, page)
+	}
+	b.done("/console/caps/settings", form...)
+	page := b.page("/console/caps")
+	require.Regexp(t, `name="quiet_to"[^>]*value="24:00"`, page)
+	require.Contains(t, page, "修改记录")
+	require.Len(t, lines(w, "reach.settings"), 1)
+	set, err := w.Reach.Settings(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []any{"21:30", "24:00", int64(10), int64(30)}, []any{set.QuietFrom, set.QuietTo, set.StopPercent, set.StopCalls})
+	b.done("/console/caps/settings", with(with(form, "quiet_from", ""), "quiet_to", "")...)
+}
+
 // A test send goes to those whom the operator names, and says that it is one.
 func TestTestSend(t *testing.T) {
 	t.Parallel()
 	w, b := signedIn(t)
-	p, id := w.Member("小林")
-	w.Act(p, "follow", map[string]any{"account": "oa"})
-	w.Settle()
-	m, err := w.Members.Get(t.Context(), id)
-	require.NoError(t, err)
+	m := following(w)
 	path := where(b.done("/console/broadcasts/new", "name", "上新", "class", "marketing", "shape", "tags", "match", "all", "text", "新品", "channel", "customer", "when", "hand", "v0.share", "40", "v0.channel", "customer", "v0.text", "老品"))
 	require.Regexp(t, `name="members"[^>]*aria-invalid="true"`, b.refused(path+"/test", "members", "M404"))
 	require.Regexp(t, `name="members"[^>]*aria-invalid="true"`, b.refused(path+"/test", "members", " , "))

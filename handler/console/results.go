@@ -1,12 +1,14 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/handler/web"
@@ -122,28 +124,36 @@ func (con *Console) keepResult(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	who := func(ctx context.Context) (*audience.Set, error) {
+		firing, err := con.report.Firing(ctx, con.app.Reach, id, spanOf(f.Get("days")))
+		if err != nil {
+			return nil, err
+		}
+		return firing.Who(ctx, f.Get("group"), f.Get("what"))
+	}
+	return con.keep(c, f, fmt.Sprintf("run:%d", id), who, func(status int, f *Form) error { return con.showResults(c, status, f) })
+}
+
+// keep saves the people behind a figure of something as an audience.
+func (con *Console) keep(c *gin.Context, f *Form, of string, who func(context.Context) (*audience.Set, error), again func(status int, f *Form) error) error {
 	return con.write(c, f, change{
 		action: "audience.create",
 		of: func(answer any) operator.Change {
 			a := answer.(model.Audience)
-			return operator.Change{Object: fmt.Sprintf("audience:%d", a.ID), After: map[string]any{"name": a.Name, "count": a.Count, "run_id": fmt.Sprint(id)}}
+			return operator.Change{Object: fmt.Sprintf("audience:%d", a.ID), After: map[string]any{"name": a.Name, "count": a.Count, "of": of}}
 		},
 		do: func() (string, error) {
 			ctx := c.Request.Context()
-			firing, err := con.report.Firing(ctx, con.app.Reach, id, spanOf(f.Get("days")))
+			people, err := who(ctx)
 			if err != nil {
 				return "", err
 			}
-			who, err := firing.Who(ctx, f.Get("group"), f.Get("what"))
-			if err != nil {
-				return "", err
-			}
-			a, err := con.app.Audience.Keep(ctx, f.Get("name"), web.Actor(ctx), who)
+			a, err := con.app.Audience.Keep(ctx, f.Get("name"), web.Actor(ctx), people)
 			if err != nil {
 				return "", err
 			}
 			return done(fmt.Sprintf("%s/audiences/%d", root, a.ID), "saved"), nil
 		},
-		again: func(status int, f *Form) error { return con.showResults(c, status, f) },
+		again: again,
 	})
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/handler/web"
+	"github.com/siyu-scrm/siyu/model"
 )
 
 type rulesView struct {
@@ -40,7 +42,8 @@ func (con *Console) rules(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	paid, err := con.report.PaidThisMonth(ctx)
+	today := con.app.Zone.DayOf(con.app.Clock.Now())
+	paid, err := con.app.Book.Granted(ctx, model.Day(today.Month()+"-01"), today)
 	if err != nil {
 		return err
 	}
@@ -51,8 +54,8 @@ func (con *Console) rules(c *gin.Context) error {
 	v := rulesView{Frame: con.frame(c, "rules")}
 	for _, r := range rows {
 		line := ruleLine{Rule: r}
-		for _, p := range paid[r.ID] {
-			line.Paid = append(line.Paid, paidIn{labels[p.Account], p.Amount})
+		for _, account := range slices.Sorted(maps.Keys(paid[r.ID])) {
+			line.Paid = append(line.Paid, paidIn{labels[account], paid[r.ID][account]})
 		}
 		if r.Spent != nil {
 			line.Budget = labels[r.Spent.Account]
@@ -89,6 +92,9 @@ type grantRow struct {
 	At              string
 	Brackets, Steps []int
 }
+
+// Nth numbers the rows of what a form repeats, for who hears them.
+func (ruleView) Nth(i int) int { return i + 1 }
 
 // Shows are the kinds of grants that show a control, for the style sheet.
 func (ruleView) Shows(control string) string {

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,7 +18,8 @@ import (
 type runView struct {
 	Frame
 	Run      *model.Run
-	Name     string // of the broadcast
+	Name     string // of what it was sent for
+	From     string // its page
 	Message  reach.Message
 	Counts   []count
 	Audience int64
@@ -130,6 +132,9 @@ func (con *Console) showRun(c *gin.Context, status int, f *Form) error {
 		return err
 	}
 	v.Name = con.runName(c, run, names)
+	if page, ok := sendingPages[strings.TrimSuffix(run.Source, reach.TestSuffix)]; ok && run.SourceID != 0 {
+		v.From = root + page + fmt.Sprint(run.SourceID)
+	}
 	if v.Message, err = messageOf(run); err != nil {
 		return err
 	}

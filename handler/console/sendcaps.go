@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reach"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
@@ -16,17 +17,23 @@ import (
 // sendCapsView is how many messages one person gets at most, and when none.
 type sendCapsView struct {
 	Frame
-	Rows               []model.ReachCap
-	Builtin            *model.ReachCap // holds while there are no rows
-	QuietFrom, QuietTo string
-	Form               *Form
-	ID                 int64 // that is changed
-	Channels           []string
-	Classes, Pers      []string
+	Rows          []model.ReachCap
+	Builtin       *model.ReachCap // holds while there are no rows
+	Settings      *Form
+	Changes       []auditLine // of the settings
+	Form          *Form
+	ID            int64 // that is changed
+	Channels      []string
+	Classes, Pers []string
 }
 
 func (con *Console) sendCaps(c *gin.Context) error {
-	return con.showSendCaps(c, http.StatusOK, 0, newForm(url.Values{"class": {model.ClassMarketing}, "per": {model.PerWeek}, "limit": {"3"}}))
+	return con.showSendCaps(c, http.StatusOK, 0, newCap(), nil)
+}
+
+// newCap is the form of another cap.
+func newCap() *Form {
+	return newForm(url.Values{"class": {model.ClassMarketing}, "per": {model.PerWeek}, "limit": {"3"}})
 }
 
 // sendCap is the page with one of the caps in its form.
@@ -41,21 +48,33 @@ func (con *Console) sendCap(c *gin.Context) error {
 	}
 	return con.showSendCaps(c, http.StatusOK, id, newForm(url.Values{
 		"class": {row.Class}, "channel": {row.Channel}, "per": {row.Per}, "hours": {some(int64(row.Hours))}, "limit": {fmt.Sprint(row.Limit)},
-	}))
+	}), nil)
 }
 
-func (con *Console) showSendCaps(c *gin.Context, status int, id int64, f *Form) error {
+// showSendCaps is the page with the form f of a cap, and settings: nil are those that hold.
+func (con *Console) showSendCaps(c *gin.Context, status int, id int64, f, settings *Form) error {
 	rows, builtin, err := con.app.Reach.Caps(c.Request.Context())
 	if err != nil {
 		return err
 	}
 	v := sendCapsView{
 		Frame: con.frame(c, "caps"), Rows: rows, Form: f, ID: id, Channels: append([]string{""}, reach.Channels...),
-		QuietFrom: con.app.Config.Reach.QuietFrom, QuietTo: con.app.Config.Reach.QuietTo,
-		Classes: []string{model.ClassMarketing, model.ClassService, model.ClassAll}, Pers: []string{model.PerHours, model.PerDay, model.PerWeek, model.PerMonth},
+		Settings: settings, Classes: []string{model.ClassMarketing, model.ClassService, model.ClassAll}, Pers: []string{model.PerHours, model.PerDay, model.PerWeek, model.PerMonth},
 	}
 	if len(rows) == 0 {
 		v.Builtin = &builtin
+	}
+	if settings == nil {
+		set, err := con.app.Reach.Settings(c.Request.Context())
+		if err != nil {
+			return err
+		}
+		v.Settings = newForm(url.Values{
+			"quiet_from": {set.QuietFrom}, "quiet_to": {set.QuietTo}, "stop_percent": {fmt.Sprint(set.StopPercent)}, "stop_calls": {fmt.Sprint(set.StopCalls)},
+		})
+	}
+	if v.Changes, err = con.changesOf(c, v.Frame, "reach:settings"); err != nil {
+		return err
 	}
 	web.Page(c, status, "console/caps", v)
 	return nil
@@ -78,7 +97,7 @@ func (con *Console) saveSendCap(c *gin.Context) error {
 			_, err := con.app.Reach.SaveCap(c.Request.Context(), row)
 			return done(root+"/caps", "saved"), err
 		},
-		again: func(status int, id int64, f *Form) error { return con.showSendCaps(c, status, id, f) },
+		again: func(status int, id int64, f *Form) error { return con.showSendCaps(c, status, id, f, nil) },
 	})
 }
 
@@ -87,6 +106,34 @@ func (con *Console) deleteSendCap(c *gin.Context) error {
 		kind: "cap", list: "/caps",
 		old:   func(ctx context.Context, id int64) (any, error) { return con.app.Reach.Cap(ctx, id) },
 		do:    con.app.Reach.DeleteCap,
-		again: func(status int, _ int64, f *Form) error { return con.showSendCaps(c, status, 0, f) },
+		again: func(status int, _ int64, f *Form) error { return con.showSendCaps(c, status, 0, f, nil) },
+	})
+}
+
+// saveSendSettings changes the quiet hours, and when a run pauses itself.
+func (con *Console) saveSendSettings(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	before, err := con.app.Reach.Settings(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	return con.write(c, f, change{
+		action: "reach.settings",
+		of: func(answer any) operator.Change {
+			return operator.Change{Object: "reach:settings", Before: before, After: answer}
+		},
+		do: func() (string, error) {
+			r := &reader{f: f}
+			in := model.ReachSettings{QuietFrom: f.Get("quiet_from"), QuietTo: f.Get("quiet_to"), StopPercent: r.number("stop_percent"), StopCalls: r.number("stop_calls")}
+			if r.err != nil {
+				return "", r.err
+			}
+			_, err := con.app.Reach.SaveSettings(c.Request.Context(), in)
+			return done(root+"/caps", "saved"), err
+		},
+		again: func(status int, f *Form) error { return con.showSendCaps(c, status, 0, newCap(), f) },
 	})
 }

@@ -3,12 +3,14 @@ package console
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/operator"
@@ -49,7 +51,10 @@ type sopView struct {
 	Form      *Form
 	Saved     *model.SOP
 	Sentences []string
+	Sends     []string // keys of the steps that send, as they are saved
 	Report    *sop.Report
+	Totals    []sopTotal // of Report
+	Look      *sopLook
 	Steps     []stepView
 	Events    []choice
 	Entry     factsView
@@ -62,6 +67,12 @@ type sopView struct {
 	why func(reach.Reason) string
 
 	Classes, Entries, Reentries, Kinds, Whens []string
+}
+
+// sopTotal is a number of a whole SOP: how many times somebody came in, and of these.
+type sopTotal struct {
+	Outcome string
+	N       int64
 }
 
 // rowAt is a part of a form that it repeats: its controls carry I, people count from one.
@@ -96,6 +107,23 @@ func (con *Console) sop(c *gin.Context) error {
 		}
 	}
 	return con.showSOP(c, http.StatusOK, id, newForm(con.writeSOP(d)))
+}
+
+// showSavedSOP is the SOP as it is saved, with another form of its page as it was sent.
+func (con *Console) showSavedSOP(c *gin.Context, status int, id int64, f *Form) error {
+	ctx := c.Request.Context()
+	row, err := con.app.SOPs.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	d, err := con.app.SOPs.Version(ctx, row, 0)
+	if err != nil {
+		return err
+	}
+	typed := f.Values
+	f.Values = con.writeSOP(d)
+	maps.Copy(f.Values, typed)
+	return con.showSOP(c, status, id, f)
 }
 
 func (con *Console) showSOP(c *gin.Context, status int, id int64, f *Form) (err error) {
@@ -136,23 +164,34 @@ func (con *Console) showSOP(c *gin.Context, status int, id int64, f *Form) (err 
 		if v.Sentences, err = con.app.SOPs.Sentences(ctx, web.Lang(ctx), d); err != nil {
 			return err
 		}
+		for i := range d.Steps {
+			if d.Steps[i].Send != nil {
+				v.Sends = append(v.Sends, d.Steps[i].Key)
+			}
+		}
 		if v.Report, err = con.app.SOPs.Report(ctx, id); err != nil {
 			return err
 		}
+		r := v.Report
+		v.Totals = []sopTotal{{"entered", r.Entered}, {"running", r.Running}, {"sent", r.Reached}, {"opened", r.Opened}, {sop.Reached, r.Goal}, {"done", r.Done}, {"exited", r.Exited}}
+	}
+	if v.Look, err = con.lookAtSOP(c, id, f); err != nil {
+		return err
 	}
 	web.Page(c, status, "console/sop", v)
 	return nil
 }
 
-// sopPeopleView lists who stands behind a number of a step.
+// sopPeopleView lists who stands behind a number of a SOP.
 type sopPeopleView struct {
 	Frame
 	Saved  *model.SOP
-	Step   string
 	Who    sop.Who
+	Why    string // of Who.Reason
 	Rows   []stoodLine
 	People map[int64]report.Person
 	Next   string
+	Form   *Form
 }
 
 type stoodLine struct {
@@ -160,24 +199,33 @@ type stoodLine struct {
 	Why string // the delivery was skipped
 }
 
+// numberOf is the number of a report that an address or a form names.
+func numberOf(get func(name string) string) sop.Who {
+	return sop.Who{Step: get("step"), Outcome: get("outcome"), State: get("state"), Reason: get("reason")}
+}
+
 func (con *Console) sopPeople(c *gin.Context) error {
-	ctx := c.Request.Context()
 	id, err := idOf(c, false)
 	if err != nil {
 		return err
 	}
-	v := sopPeopleView{Frame: con.frame(c, "sop"), Step: c.Query("step"), Who: sop.Who{Outcome: c.Query("outcome"), State: c.Query("state"), Reason: c.Query("reason")}}
+	w := numberOf(c.Query)
+	if w.Step == "" && w.Outcome == "" {
+		w.Outcome = "entered"
+	}
+	return con.showSOPPeople(c, http.StatusOK, id, w, newForm(nil))
+}
+
+func (con *Console) showSOPPeople(c *gin.Context, status int, id int64, w sop.Who, f *Form) (err error) {
+	ctx := c.Request.Context()
+	v := sopPeopleView{Frame: con.frame(c, "sop"), Who: w, Form: f}
+	if w.Reason != "" {
+		v.Why = con.reasonName(c, w.Reason, "")
+	}
 	if v.Saved, err = con.app.SOPs.Get(ctx, id); err != nil {
 		return err
 	}
-	if v.Step == "" {
-		d, err := con.app.SOPs.Version(ctx, v.Saved, 0)
-		if err != nil {
-			return err
-		}
-		v.Step = d.Steps[0].Key
-	}
-	rows, err := con.app.SOPs.Members(ctx, id, v.Step, v.Who, after(c), perPage+1)
+	rows, err := con.app.SOPs.Members(ctx, id, w, after(c), perPage+1)
 	if err != nil {
 		return err
 	}
@@ -196,8 +244,19 @@ func (con *Console) sopPeople(c *gin.Context) error {
 	if v.People, err = con.report.People(ctx, ids); err != nil {
 		return err
 	}
-	web.Page(c, http.StatusOK, "console/sop_people", v)
+	web.Page(c, status, "console/sop_people", v)
 	return nil
+}
+
+// keepSOPPeople saves the people behind a number as an audience.
+func (con *Console) keepSOPPeople(c *gin.Context) error {
+	f, id, err := postedTo(c)
+	if err != nil {
+		return err
+	}
+	w := numberOf(f.Get)
+	return con.keep(c, f, fmt.Sprintf("sop:%d", id), func(ctx context.Context) (*audience.Set, error) { return con.app.SOPs.People(ctx, id, w) },
+		func(status int, f *Form) error { return con.showSOPPeople(c, status, id, w, f) })
 }
 
 func (con *Console) saveSOP(c *gin.Context) error {
@@ -223,11 +282,7 @@ func (con *Console) saveSOP(c *gin.Context) error {
 
 // shiftSOP adds, removes and moves steps of the form; nothing is saved.
 func (con *Console) shiftSOP(c *gin.Context) error {
-	id, err := idOf(c, true)
-	if err != nil {
-		return err
-	}
-	f, err := readForm(c)
+	f, id, err := typedIn(c)
 	if err != nil {
 		return err
 	}
@@ -260,6 +315,10 @@ func (con *Console) turnSOP(c *gin.Context) error {
 			_, err := turn(c.Request.Context(), id)
 			return done(fmt.Sprintf("%s/sops/%d", root, id), "saved"), err
 		},
-		again: func(status int, f *Form) error { return con.showSOP(c, status, id, f) },
+		again: func(status int, f *Form) error { return con.showSavedSOP(c, status, id, f) },
 	})
+}
+
+func (con *Console) testSOP(c *gin.Context) error {
+	return con.testSend(c, "sop", "step", con.app.SOPs.Test, func(status int, id int64, f *Form) error { return con.showSavedSOP(c, status, id, f) })
 }

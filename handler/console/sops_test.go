@@ -15,6 +15,55 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
+// A step is sent to a named member to try it, and his page says that it was a test. What is refused loses nothing of the form beside it.
+func TestSOPTestSend(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	m := following(w)
+	path := where(b.done("/console/sops/new", "name", "新人", "steps", "1", "entry", "event", "entry.event", model.EventRegistered, "reentry", "never",
+		"s0.key", "hello", "s0.kind", "send", "s0.class", "service", "s0.text", "你好", "s0.channel", "customer"))
+	page := b.refused(path+"/test", "members", "M404", "step", "hello")
+	require.Regexp(t, `name="members"[^>]*value="M404"[^>]*aria-invalid="true"`, page)
+	require.Contains(t, page, `name="s0.key"`)
+	b.refused(path+"/test", "members", m.No, "step", "x")
+	run := b.page(where(b.done(path+"/test", "members", m.No, "step", "hello")))
+	require.Contains(t, run, `href="`+path+`"`)
+	w.Settle()
+	require.Contains(t, b.page(fmt.Sprint("/console/members/", id)), "测试发送 · ")
+	require.Len(t, lines(w, "sop.test"), 1)
+}
+
+// The form shows each message as its reader sees it, and rehearses what stands in it for a named member; nothing is saved.
+func TestSOPLook(t *testing.T) {
+	t.Parallel()
+	w, b := signedIn(t)
+	m := following(w)
+	form := []string{
+		"name", "新人", "steps", "2", "entry", "event", "entry.event", model.EventRegistered, "reentry", "always",
+		"s0.key", "hello", "s0.kind", "send", "s0.class", "service", "s0.text", "{{nickname}}你好", "s0.fallback.nickname", "朋友", "s0.channel", "customer",
+		"s1.key", "week", "s1.kind", "send", "s1.when", "day", "s1.day", "7", "s1.time", "10:00", "s1.text", "一周 {{radar:9}}", "s1.channel", "sms",
+	}
+	look := func(pairs ...string) string { return b.post("/console/sops/new/look", append(form, pairs...)...).body }
+	page := look()
+	require.Equal(t, 2, strings.Count(page, `<div class="phone">`))
+	require.Contains(t, page, "<p>小林你好</p>")
+	require.Contains(t, page, "【siyu】一周 https://… 拒收请回复T", "as it is sent")
+	form[len(form)-3] = "一周"
+	page = look("try.no", m.No)
+	require.Contains(t, page, "小林 会收到")
+	require.Regexp(t, `<code>hello</code>\s*<br><span class="badge delivery-accepted">`, page)
+	require.Regexp(t, `<code>week</code>\s*<br><span class="badge delivery-suppressed">`, page)
+	require.NotRegexp(t, `<code>week</code>\s*<br>`, look("try.no", m.No, "try.to", string(w.Zone.DayOf(w.Now()))), "the days are those named")
+	for _, wrong := range [][]string{{"try.no", "M404"}, {"try.no", m.No, "try.from", "x"}, {"try.no", m.No, "try.to", "2020-01-01"}, {"try.no", m.No, "s0.key", ""}} {
+		page := b.post("/console/sops/new/look", append(wrong, form...)...)
+		require.Equal(t, http.StatusOK, page.StatusCode)
+		if wrong[len(wrong)-2] != "s0.key" {
+			require.Regexp(t, `id="look"[^>]*><h2>[^<]*</h2>\s*<p class="notice warn">`, page.body, wrong)
+		}
+	}
+	require.Zero(t, w.Count(&model.SOP{}))
+}
+
 // A SOP from its template to a member's page, by forms alone.
 func TestSOPs(t *testing.T) {
 	t.Parallel()
@@ -50,10 +99,18 @@ func TestSOPs(t *testing.T) {
 	require.Contains(t, s.page(path), "没有关注 1")
 	require.Contains(t, s.page(fmt.Sprint("/console/members/", id)), path)
 	for list, behind := range map[string]bool{
+		"outcome=entered": true, "outcome=running": true, "outcome=skipped&reason=UNSUBSCRIBED": true, "outcome=skipped&reason=FREQ_CAP": false, "outcome=sent": false,
+		"outcome=opened": false, "outcome=goal": false, "outcome=done": false, "outcome=exited": false,
 		"step=hello": true, "step=hello&reason=UNSUBSCRIBED": true, "step=hello&outcome=granted": true, "step=hello&state=accepted": false, "step=week&outcome=standing": true, "step=week": false,
 	} {
 		require.Equal(t, behind, strings.Contains(s.page(path+"/people?"+list), fmt.Sprintf(`href="/console/members/%d"`, id)), list)
 	}
+	keep := []string{"step", "", "outcome", "skipped", "reason", "UNSUBSCRIBED", "name"}
+	s.refused(path+"/people/audience", append(keep, "")...)
+	require.Contains(t, s.page(where(s.done(path+"/people/audience", append(keep, "没关注的")...))), "没关注的")
+	var kept model.Audience
+	require.NoError(t, w.DB.Reader(t.Context()).Take(&kept).Error)
+	require.EqualValues(t, 1, kept.Count)
 	for control, value := range map[string]string{
 		"s1.day": "x", "s1.time": "10 o'clock", "s1.text": "", "s0.grants.amount": "-1", "s1.key": "hello", "s1.next": "nowhere", "exit.0.event": "no.such", "s1.fact.0.orders.count.value": "x",
 	} {

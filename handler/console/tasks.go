@@ -8,8 +8,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/audience"
 	"github.com/siyu-scrm/siyu/app/errs"
-	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/operator"
 	"github.com/siyu-scrm/siyu/app/reward"
 	"github.com/siyu-scrm/siyu/app/task"
@@ -88,7 +88,7 @@ func taskState(t *model.Task, v tasksView) string {
 
 // someone is the first member that a search finds; nil if there is none.
 func (con *Console) someone(c *gin.Context, search string) (*model.Member, error) {
-	found, err := con.app.Members.List(c.Request.Context(), member.Query{Search: search, Limit: 1})
+	found, _, err := con.app.Audience.People(c.Request.Context(), audience.Wanted{Search: search, Limit: 1})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/siyu-scrm/siyu/app/condition"
 	"github.com/siyu-scrm/siyu/app/coupon"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/operator"
@@ -48,11 +49,13 @@ func (con *Console) tiers(c *gin.Context) error {
 		return err
 	}
 	v := tiersView{Frame: con.frame(c, "tiers"), Settings: l.Settings, Events: con.eventChoices(c), Form: newForm(c.Request.URL.Query())}
-	in, below, err := con.app.Tiers.Members(ctx)
+	in, err := con.app.Audience.Sizes(ctx, "tier")
 	if err != nil {
 		return err
 	}
-	v.Below = below
+	if v.Below, err = con.app.Audience.Count(ctx, condition.Is("member", map[string]any{"field": "joined", "value": true})); err != nil {
+		return err
+	}
 	accounts, err := con.accountLabels(c)
 	if err != nil {
 		return err
@@ -64,6 +67,7 @@ func (con *Console) tiers(c *gin.Context) error {
 	}
 	for i, t := range l.Tiers {
 		line := tierLine{Tier: t, Members: in[t.ID]}
+		v.Below -= in[t.ID]
 		if i+1 < len(l.Tiers) {
 			line.Next = &l.Tiers[i+1]
 			line.Gap = line.Next.Threshold - t.Threshold

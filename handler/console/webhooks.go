@@ -98,11 +98,7 @@ func (con *Console) showWebhook(c *gin.Context, status int, id int64, f *Form, s
 }
 
 func (con *Console) saveWebhook(c *gin.Context) error {
-	f, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	id, err := idOf(c, true)
+	f, id, err := typedIn(c)
 	if err != nil {
 		return err
 	}

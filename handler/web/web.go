@@ -108,7 +108,7 @@ func (s *Server) system() {
 func Page(c *gin.Context, status int, name string, data any) {
 	c.Header("Content-Type", "text/html; charset=utf-8")
 	c.Status(status)
-	if err := templates.Page(c.Writer, name, Lang(c.Request.Context()), data); err != nil {
-		panic(err) // nothing is written yet: the recovering middleware answers
+	if err := templates.Page(c.Writer, name, Lang(c.Request.Context()), data); err != nil && !c.Writer.Written() {
+		panic(err) // the recovering middleware answers; once something is written, the reader has left
 	}
 }

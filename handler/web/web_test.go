@@ -285,6 +285,11 @@ func TestCredentials(t *testing.T) {
 	require.Equal(t, 401, w.call(http.MethodPut, "/api/v1/items/1", `{"x":1}`, "Authorization: x").Code, "strangers learn nothing of the input")
 }
 
+// gone is where nobody reads any more.
+type gone struct{ *httptest.ResponseRecorder }
+
+func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	w := newToy(t)
@@ -310,6 +315,12 @@ func TestFailures(t *testing.T) {
 		w.refused(w.call(http.MethodGet, "/nowhere", ""), 404, "NOT_FOUND")
 		w.refused(w.call(http.MethodGet, "/api/v1/items/6", ""), 404, "NOT_FOUND")
 		w.refused(w.call(http.MethodDelete, "/api/v1/items/1", ""), 405, "INVALID")
+	})
+	t.Run("AReaderWhoLeftIsNoPanic", func(t *testing.T) {
+		was := w.logged()
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs", nil)
+		w.server.ServeHTTP(gone{httptest.NewRecorder()}, req)
+		require.NotContains(t, w.logged()[len(was):], "panic")
 	})
 	t.Run("ABrowserGetsAPage", func(t *testing.T) {
 		rec := w.call(http.MethodGet, "/nowhere", "", "Accept: text/html", "Accept-Language: en")

@@ -103,6 +103,17 @@ CREATE TABLE IF NOT EXISTS `secrets` (
   `expires_at` datetime(6) NOT NULL,
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `board_days` (
+  `day` varchar(10) NOT NULL,
+  `registered` bigint NOT NULL,
+  `followed` bigint NOT NULL,
+  `unfollowed` bigint NOT NULL,
+  `active` bigint NOT NULL,
+  `checkins` bigint NOT NULL,
+  `ending7` bigint NOT NULL,
+  `ending30` bigint NOT NULL,
+  PRIMARY KEY (`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `events` (
   `id` bigint NOT NULL AUTO_INCREMENT,
   `member_id` bigint NOT NULL,
@@ -181,7 +192,7 @@ CREATE TABLE IF NOT EXISTS `identities` (
   `former` tinyint(1) NOT NULL DEFAULT 0,
   `created_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`),
-  UNIQUE KEY `uq_identity` (`account`,`open_id`),
+  UNIQUE KEY `uq_identity` (`open_id`,`account`),
   KEY `idx_identities_member_id` (`member_id`),
   KEY `idx_identities_union_id` (`union_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
@@ -319,6 +330,23 @@ CREATE TABLE IF NOT EXISTS `lot_moves` (
   `delta` bigint NOT NULL,
   PRIMARY KEY (`entry_id`,`lot_id`),
   KEY `idx_lot_moves_lot_id` (`lot_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `liability_days` (
+  `day` varchar(10) NOT NULL,
+  `account` varchar(32) NOT NULL,
+  `rule_id` bigint NOT NULL,
+  `granted` bigint NOT NULL,
+  `issued` bigint NOT NULL,
+  `spent` bigint NOT NULL,
+  `expired` bigint NOT NULL,
+  `reversed` bigint NOT NULL,
+  PRIMARY KEY (`day`,`account`,`rule_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `liability_marks` (
+  `id` bigint NOT NULL,
+  `entry_id` bigint NOT NULL,
+  `zone` varchar(64) NOT NULL,
+  PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `holds` (
   `id` bigint NOT NULL AUTO_INCREMENT,
@@ -1271,7 +1299,8 @@ CREATE TABLE IF NOT EXISTS `allowances` (
   `kind` varchar(12) NOT NULL,
   `remaining` bigint NOT NULL,
   `expires_at` datetime(6) NOT NULL,
-  PRIMARY KEY (`identity_id`,`kind`)
+  PRIMARY KEY (`identity_id`,`kind`),
+  KEY `idx_allowances_expires_at` (`expires_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS `acceptances` (
   `identity_id` bigint NOT NULL,
@@ -1309,6 +1338,15 @@ CREATE TABLE IF NOT EXISTS `reach_caps` (
   `hours` bigint NOT NULL DEFAULT 0,
   `at_most` bigint NOT NULL,
   `created_at` datetime(6) NOT NULL,
+  `updated_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE TABLE IF NOT EXISTS `reach_settings` (
+  `id` bigint NOT NULL,
+  `quiet_from` varchar(5) NOT NULL,
+  `quiet_to` varchar(5) NOT NULL,
+  `stop_percent` bigint NOT NULL,
+  `stop_calls` bigint NOT NULL,
   `updated_at` datetime(6) NOT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
