@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -31,14 +30,13 @@ type Service struct {
 	index      *index
 	holders    []Holder
 
-	mu   sync.Mutex // guards what follows
-	sets map[int64]*roaring.Bitmap
+	sets db.Fixed[*roaring.Bitmap] // of frozen audiences
 }
 
 // New returns the audiences of a database.
 func New(d *db.DB, c clock.Clock, z clock.Zone, conditions *condition.Registry, people *member.Service, sheets *sheet.Service) *Service {
 	return &Service{
-		db: d, clock: c, zone: z, conditions: conditions, people: people, sheets: sheets, index: &index{db: d, conditions: conditions}, sets: map[int64]*roaring.Bitmap{},
+		db: d, clock: c, zone: z, conditions: conditions, people: people, sheets: sheets, index: &index{db: d, conditions: conditions},
 	}
 }
 

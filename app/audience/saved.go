@@ -349,24 +349,17 @@ func (s *Service) Overlap(ctx context.Context, ids []int64) (*Overlap, error) {
 
 // frozen is whom a frozen audience holds, as it was frozen. The result is shared: nobody changes it.
 func (s *Service) frozen(tx *gorm.DB, id int64) (*roaring.Bitmap, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if set := s.sets[id]; set != nil {
+	return s.sets.Get(id, maxSets, func() (*roaring.Bitmap, error) {
+		var row model.Audience
+		if err := tx.Select("members").Take(&row, id).Error; err != nil {
+			return nil, err
+		}
+		set := roaring.New()
+		if _, err := set.ReadFrom(bytes.NewReader(row.Members)); err != nil {
+			return nil, fmt.Errorf("audience: members of %d: %w", id, err)
+		}
 		return set, nil
-	}
-	var row model.Audience
-	if err := tx.Select("members").Take(&row, id).Error; err != nil {
-		return nil, err
-	}
-	set := roaring.New()
-	if _, err := set.ReadFrom(bytes.NewReader(row.Members)); err != nil {
-		return nil, fmt.Errorf("audience: members of %d: %w", id, err)
-	}
-	if len(s.sets) >= maxSets {
-		clear(s.sets)
-	}
-	s.sets[id] = set
-	return set, nil
+	})
 }
 
 // maxSets is how many frozen audiences stay in memory.

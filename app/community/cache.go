@@ -2,10 +2,10 @@ package community
 
 import (
 	"fmt"
+	"sync"
 
 	"gorm.io/gorm"
 
-	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/model"
 )
 
@@ -14,10 +14,11 @@ const revision = "community"
 
 // groups are the enabled groups with the words that were set, as of a revision.
 type groups struct {
-	revision int64
-	list     []model.CommunityGroup
-	set      map[model.Day]map[int64]string
-	words    map[model.Day]map[string]*model.CommunityGroup // of the days that were asked for
+	list []model.CommunityGroup
+	set  map[model.Day]map[int64]string
+
+	mu    sync.Mutex                                     // guards words
+	words map[model.Day]map[string]*model.CommunityGroup // of the days that were asked for
 }
 
 // kept is how far back words are kept: a push may come late.
@@ -28,27 +29,20 @@ func (s *Service) groupOf(tx *gorm.DB, day model.Day, word string) (*model.Commu
 	if !wordLike(word) {
 		return nil, nil
 	}
-	rev, err := db.Revision(tx, revision)
+	c, err := s.groups.Get(tx, revision, s.load)
 	if err != nil {
-		return nil, fmt.Errorf("community: revision: %w", err)
+		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cache == nil || s.cache.revision != rev {
-		if s.cache, err = load(tx, rev, s.today().Add(-kept)); err != nil {
-			return nil, err
-		}
-	}
-	return s.cache.of(day, s.generated)[word], nil
+	return c.of(day, s.generated)[word], nil
 }
 
-func load(tx *gorm.DB, rev int64, from model.Day) (*groups, error) {
-	c := &groups{revision: rev, set: map[model.Day]map[int64]string{}, words: map[model.Day]map[string]*model.CommunityGroup{}}
+func (s *Service) load(tx *gorm.DB) (*groups, error) {
+	c := &groups{set: map[model.Day]map[int64]string{}, words: map[model.Day]map[string]*model.CommunityGroup{}}
 	if err := tx.Where("enabled = ?", true).Order("id").Find(&c.list).Error; err != nil {
 		return nil, fmt.Errorf("community: groups: %w", err)
 	}
 	var days []model.GroupDay
-	if err := tx.Where("day >= ? AND word IS NOT NULL", from).Find(&days).Error; err != nil {
+	if err := tx.Where("day >= ? AND word IS NOT NULL", s.today().Add(-kept)).Find(&days).Error; err != nil {
 		return nil, fmt.Errorf("community: words: %w", err)
 	}
 	for _, d := range days {
@@ -62,6 +56,8 @@ func load(tx *gorm.DB, rev int64, from model.Day) (*groups, error) {
 
 // of are the words of a day with the groups that they stand for.
 func (c *groups) of(day model.Day, generated func(int64, model.Day) string) map[string]*model.CommunityGroup {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if w := c.words[day]; w != nil {
 		return w
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -34,8 +33,7 @@ type Service struct {
 	members *member.Service
 	rewards *reward.Service
 
-	mu    sync.Mutex
-	cache *groups
+	groups db.Cached[*groups]
 }
 
 // New returns the service. Its follower is registered by the app.

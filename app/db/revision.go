@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"sync"
 
 	"gorm.io/gorm"
 
@@ -10,15 +11,21 @@ import (
 
 // revisions are those that a transaction has read: they are few, and every decision of it stands on the same ones.
 type revisions struct {
-	read map[string]int64 // nil until the first
+	read   map[string]int64 // nil until the first
+	bumped bool             // by this transaction, which may yet be undone
+}
+
+// revisionsOf are those of the transaction of tx; of a reader they are not kept.
+func revisionsOf(tx *gorm.DB) *revisions {
+	if r, ok := tx.Statement.Context.Value(insideKey{}).(*revisions); ok {
+		return r
+	}
+	return &revisions{}
 }
 
 // Revision is the number of changes of a cached set so far; 0 for a set never changed. Works on tx and on a reader.
 func Revision(tx *gorm.DB, name string) (int64, error) {
-	r, _ := tx.Statement.Context.Value(insideKey{}).(*revisions)
-	if r == nil {
-		r = &revisions{}
-	}
+	r := revisionsOf(tx)
 	if r.read == nil {
 		var rows []model.Revision
 		if err := tx.Find(&rows).Error; err != nil {
@@ -34,9 +41,8 @@ func Revision(tx *gorm.DB, name string) (int64, error) {
 
 // Bump counts a change of a cached set, in the transaction that changes it: every process reloads it before it decides again.
 func Bump(tx *gorm.DB, name string) error {
-	if r, ok := tx.Statement.Context.Value(insideKey{}).(*revisions); ok {
-		r.read = nil
-	}
+	r := revisionsOf(tx)
+	r.read, r.bumped = nil, true
 	for range 2 {
 		res := tx.Exec("UPDATE revisions SET n = n + 1 WHERE name = ?", name)
 		if res.Error != nil || res.RowsAffected > 0 {
@@ -47,4 +53,67 @@ func Bump(tx *gorm.DB, name string) error {
 		}
 	}
 	return nil
+}
+
+// Cached is a set of rows that everybody asks for and that seldom changes, as of a revision. What it gives is shared: nobody changes it.
+// The zero value is empty. No lock is held while it is loaded: who waits for one inside a transaction has a connection, and who loads may
+// need one that is not left.
+type Cached[T any] struct {
+	mu       sync.Mutex
+	loaded   bool
+	revision int64
+	value    T
+}
+
+// Get is the set that the revision of that name counts the changes of. load reads it, with tx; several may do that at once.
+func (c *Cached[T]) Get(tx *gorm.DB, name string, load func(tx *gorm.DB) (T, error)) (T, error) {
+	var none T
+	rev, err := Revision(tx, name)
+	if err != nil {
+		return none, err
+	}
+	own := revisionsOf(tx).bumped // what it reads may never be committed: it is nobody else's
+	if !own {
+		c.mu.Lock()
+		hit, value := c.loaded && c.revision == rev, c.value
+		c.mu.Unlock()
+		if hit {
+			return value, nil
+		}
+	}
+	value, err := load(tx)
+	if err != nil || own {
+		return value, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loaded, c.revision, c.value = true, rev, value
+	return value, nil
+}
+
+// Fixed keeps the last few of a kind of rows that never change, by id, shared as those of Cached are and loaded as they are.
+type Fixed[T any] struct {
+	mu  sync.Mutex
+	are map[int64]T
+}
+
+// Get is the row of that id. It keeps up to most of them.
+func (f *Fixed[T]) Get(id int64, most int, load func() (T, error)) (T, error) {
+	f.mu.Lock()
+	value, hit := f.are[id]
+	f.mu.Unlock()
+	if hit {
+		return value, nil
+	}
+	value, err := load()
+	if err != nil {
+		return value, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.are == nil || len(f.are) >= most {
+		f.are = map[int64]T{}
+	}
+	f.are[id] = value
+	return value, nil
 }

@@ -10,7 +10,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -36,9 +35,7 @@ type Book struct {
 	clock clock.Clock
 	zone  clock.Zone
 
-	mu        sync.Mutex
-	revision  int64
-	policies  map[string]model.Account // as of the revision; nil before the first posting
+	policies  db.Cached[map[string]model.Account]
 	followers []func(ctx context.Context, tx *gorm.DB, changes []Change) error
 }
 
@@ -79,23 +76,18 @@ func (b *Book) Accounts(ctx context.Context) ([]model.Account, error) {
 
 // accounts are the policies in force; one of codes that is no account is refused.
 func (b *Book) accounts(tx *gorm.DB, codes []string) (map[string]model.Account, error) {
-	rev, err := db.Revision(tx, revision)
+	found, err := b.policies.Get(tx, revision, func(tx *gorm.DB) (map[string]model.Account, error) {
+		var rows []model.Account
+		err := tx.Find(&rows).Error
+		all := make(map[string]model.Account, len(rows))
+		for _, a := range rows {
+			all[a.Code] = a
+		}
+		return all, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: accounts: %w", err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.policies == nil || b.revision != rev {
-		var rows []model.Account
-		if err := tx.Find(&rows).Error; err != nil {
-			return nil, fmt.Errorf("ledger: accounts: %w", err)
-		}
-		b.policies, b.revision = make(map[string]model.Account, len(rows)), rev
-		for _, a := range rows {
-			b.policies[a.Code] = a
-		}
-	}
-	found := b.policies
 	for _, c := range codes {
 		if _, ok := found[c]; !ok {
 			return nil, errs.Field("account", "ledger.account_unknown", "account", c)

@@ -48,7 +48,7 @@ type Deps struct {
 // Service is the use cases of menus.
 type Service struct {
 	Deps
-	mirrored mirrorCache
+	mirrored db.Cached[[]model.TagMirror]
 }
 
 // New returns the service. Its follower is registered by the app.

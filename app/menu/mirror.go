@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/clock"
-	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/app/wechat"
@@ -24,29 +22,13 @@ import (
 // revision names the set of mirrored tags that processes cache.
 const revision = "tag_mirrors"
 
-type mirrorCache struct {
-	mu       sync.Mutex
-	revision int64
-	loaded   bool
-	rows     []model.TagMirror
-}
-
 func (s *Service) mirrors(tx *gorm.DB) ([]model.TagMirror, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil {
-		return nil, err
-	}
-	s.mirrored.mu.Lock()
-	defer s.mirrored.mu.Unlock()
-	if s.mirrored.loaded && s.mirrored.revision == rev {
-		return s.mirrored.rows, nil
-	}
-	var rows []model.TagMirror
-	if err := tx.Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("menu: mirrors: %w", err)
-	}
-	s.mirrored.rows, s.mirrored.revision, s.mirrored.loaded = rows, rev, true
-	return rows, nil
+	return s.mirrored.Get(tx, revision, func(tx *gorm.DB) (rows []model.TagMirror, err error) {
+		if err := tx.Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("menu: mirrors: %w", err)
+		}
+		return rows, nil
+	})
 }
 
 // Follow is the event follower: a tag that changed, and a follow, since WeChat forgets the tags of who leaves.

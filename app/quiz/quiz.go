@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -34,10 +33,7 @@ type Service struct {
 	tags    *tag.Service
 	rewards *reward.Service
 
-	mu       sync.Mutex
-	revision int64
-	loaded   bool
-	quizzes  []View // as of the revision
+	quizzes db.Cached[[]View]
 }
 
 // New returns the service.
@@ -291,16 +287,9 @@ const revision = "quizzes"
 const kept = 8 * 24 * time.Hour
 
 // recent are the enabled quizzes that are open, will be, or closed not long before they were read.
-func (s *Service) recent(tx *gorm.DB) ([]View, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil {
-		return nil, fmt.Errorf("quiz: revision: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.loaded && s.revision == rev {
-		return s.quizzes, nil
-	}
+func (s *Service) recent(tx *gorm.DB) ([]View, error) { return s.quizzes.Get(tx, revision, s.load) }
+
+func (s *Service) load(tx *gorm.DB) ([]View, error) {
 	var rows []model.Quiz
 	if err := tx.Where("enabled = ? AND closes_at > ?", true, s.clock.Now().Add(-kept)).Order("opens_at, id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("quiz: recent: %w", err)
@@ -309,7 +298,6 @@ func (s *Service) recent(tx *gorm.DB) ([]View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("quiz: recent: %w", err)
 	}
-	s.quizzes, s.revision, s.loaded = views, rev, true
 	return views, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -73,19 +72,12 @@ type law struct {
 	reserves []Reserve
 }
 
-// laws keeps those of the runs that were asked for last: they do not change.
-type laws struct {
-	mu  sync.Mutex
-	are map[int64]*law
-}
-
 // lawOf reads the law of a run.
 func (s *Service) lawOf(tx *gorm.DB, run *model.Run) (*law, error) {
-	s.laws.mu.Lock()
-	defer s.laws.mu.Unlock()
-	if found, ok := s.laws.are[run.ID]; ok {
-		return found, nil
-	}
+	return s.laws.Get(run.ID, maxSets, func() (*law, error) { return readLaw(tx, run) })
+}
+
+func readLaw(tx *gorm.DB, run *model.Run) (*law, error) {
 	l := &law{class: run.Class}
 	if err := run.Rules.Into(&l.Rules); err != nil {
 		return nil, fmt.Errorf("reach: rules of run %d: %w", run.ID, err)
@@ -109,10 +101,6 @@ func (s *Service) lawOf(tx *gorm.DB, run *model.Run) (*law, error) {
 			l.reserves = append(l.reserves, r)
 		}
 	}
-	if len(s.laws.are) >= maxSets || s.laws.are == nil {
-		s.laws.are = map[int64]*law{}
-	}
-	s.laws.are[run.ID] = l
 	return l, nil
 }
 

@@ -108,8 +108,8 @@ type Service struct {
 	o      Options
 	owner  string // of leases: this process
 	paths  paths
-	sets   sets
-	laws   laws
+	sets   db.Fixed[set]
+	laws   db.Fixed[*law]
 	pace   pace
 	quota  quota
 	turns  turns

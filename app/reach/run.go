@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -125,34 +124,22 @@ func insertRun(tx *gorm.DB, run *model.Run) error {
 	return nil
 }
 
-// sets keeps the members of the runs that were asked for last.
-type sets struct {
-	mu  sync.Mutex
-	are map[int64]set
-}
-
+// maxSets is how many runs that were asked for last stay in memory with what does not change of them.
 const maxSets = 4
 
 // members is the frozen set of a run. The result is shared: it is not changed.
 func (s *Service) members(tx *gorm.DB, runID int64) (set, error) {
-	s.sets.mu.Lock()
-	defer s.sets.mu.Unlock()
-	if found, ok := s.sets.are[runID]; ok {
-		return found, nil
-	}
-	var run model.Run
-	if err := tx.Select("members").Take(&run, runID).Error; err != nil {
-		return nil, fmt.Errorf("reach: members of run %d: %w", runID, err)
-	}
-	bm := roaring.New()
-	if _, err := bm.ReadFrom(bytes.NewReader(run.Members)); err != nil {
-		return nil, fmt.Errorf("reach: members of run %d: %w", runID, err)
-	}
-	if len(s.sets.are) >= maxSets || s.sets.are == nil {
-		s.sets.are = map[int64]set{}
-	}
-	s.sets.are[runID] = bm
-	return bm, nil
+	return s.sets.Get(runID, maxSets, func() (set, error) {
+		var run model.Run
+		if err := tx.Select("members").Take(&run, runID).Error; err != nil {
+			return nil, fmt.Errorf("reach: members of run %d: %w", runID, err)
+		}
+		bm := roaring.New()
+		if _, err := bm.ReadFrom(bytes.NewReader(run.Members)); err != nil {
+			return nil, fmt.Errorf("reach: members of run %d: %w", runID, err)
+		}
+		return bm, nil
+	})
 }
 
 // MembersOf are those whom a run was frozen with, and those of its firing who are held back.

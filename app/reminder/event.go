@@ -11,7 +11,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/siyu-scrm/siyu/app/condition"
-	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/reach"
@@ -66,15 +65,10 @@ func (s *Service) Follow(ctx context.Context, tx *gorm.DB, ev *model.Event) ([]e
 
 // listeners are the reminders of events by kind, read again where they have changed.
 func (s *Service) listeners(tx *gorm.DB) (map[string][]listener, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil || rev == 0 {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.loaded == rev {
-		return s.heard, nil
-	}
+	return s.heard.Get(tx, revision, s.load)
+}
+
+func (s *Service) load(tx *gorm.DB) (map[string][]listener, error) {
 	var rows []model.Reminder
 	if err := tx.Where("kind = ? AND enabled = ?", model.ReminderEvent, true).Order("id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("reminder: of events: %w", err)
@@ -91,7 +85,6 @@ func (s *Service) listeners(tx *gorm.DB) (map[string][]listener, error) {
 		}
 		heard[r.Event] = append(heard[r.Event], l)
 	}
-	s.heard, s.loaded = heard, rev
 	return heard, nil
 }
 

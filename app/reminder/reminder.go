@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -50,9 +49,7 @@ type Service struct {
 	Deps
 	kinds map[string]kind
 
-	mu     sync.Mutex            // guards what follows
-	loaded int64                 // revision of heard
-	heard  map[string][]listener // of events, by kind
+	heard db.Cached[map[string][]listener] // of events, by kind
 }
 
 // revision counts the changes of reminders.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -49,7 +48,7 @@ type Deps struct {
 // Service is the use cases of replies.
 type Service struct {
 	Deps
-	cache cache
+	rules db.Cached[[]*Rule] // the enabled ones, in their order
 }
 
 // New returns the service.
@@ -83,24 +82,10 @@ var behind = map[string]struct {
 // revision names the set of replies that processes cache.
 const revision = "replies"
 
-type cache struct {
-	mu       sync.Mutex
-	revision int64
-	loaded   bool
-	rules    []*Rule // the enabled ones, in their order
-}
-
 // inForce returns the enabled rules, reloaded where another process changed them.
-func (s *Service) inForce(tx *gorm.DB) ([]*Rule, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil {
-		return nil, err
-	}
-	s.cache.mu.Lock()
-	defer s.cache.mu.Unlock()
-	if s.cache.loaded && s.cache.revision == rev {
-		return s.cache.rules, nil
-	}
+func (s *Service) inForce(tx *gorm.DB) ([]*Rule, error) { return s.rules.Get(tx, revision, load) }
+
+func load(tx *gorm.DB) ([]*Rule, error) {
 	rules, err := list(tx.Where("enabled = ?", true))
 	if err != nil {
 		return nil, err
@@ -112,7 +97,6 @@ func (s *Service) inForce(tx *gorm.DB) ([]*Rule, error) {
 			}
 		}
 	}
-	s.cache.rules, s.cache.revision, s.cache.loaded = rules, rev, true
 	return rules, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -40,9 +39,7 @@ type Service struct {
 	tags       *tag.Service
 	coupons    *coupon.Service
 
-	mu        sync.Mutex
-	revision  int64
-	programme *programme // nil before the first look
+	programme db.Cached[*programme]
 }
 
 // New returns the service. Its follower is registered by the app.
@@ -110,21 +107,7 @@ func (p *programme) concerned(ev *model.Event) iter.Seq[matched] {
 
 // inForce returns the programme, reloading it where another process changed it.
 func (s *Service) inForce(tx *gorm.DB) (*programme, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil {
-		return nil, fmt.Errorf("reward: revision: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.programme != nil && s.revision == rev {
-		return s.programme, nil
-	}
-	p, err := load(tx)
-	if err != nil {
-		return nil, err
-	}
-	s.programme, s.revision = p, rev
-	return p, nil
+	return s.programme.Get(tx, revision, load)
 }
 
 func load(tx *gorm.DB) (*programme, error) {

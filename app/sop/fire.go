@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -316,21 +315,15 @@ type firing struct {
 	set *roaring.Bitmap
 }
 
-// firings keeps those that were asked for last: what is frozen does not change.
-type firings struct {
-	mu  sync.Mutex
-	are map[int64]*firing
-}
-
+// maxFirings is how many that were asked for last stay in memory with what was frozen of them.
 const maxFirings = 8
 
 // frozen reads a firing with its set; its state and cursor may be old.
 func (s *Service) frozen(tx *gorm.DB, id int64) (*firing, error) {
-	s.firings.mu.Lock()
-	defer s.firings.mu.Unlock()
-	if f := s.firings.are[id]; f != nil {
-		return f, nil
-	}
+	return s.firings.Get(id, maxFirings, func() (*firing, error) { return readFiring(tx, id) })
+}
+
+func readFiring(tx *gorm.DB, id int64) (*firing, error) {
 	f := &firing{set: roaring.New()}
 	if err := tx.Take(&f.SOPFiring, id).Error; err != nil {
 		return nil, fmt.Errorf("sop: firing %d: %w", id, err)
@@ -341,9 +334,5 @@ func (s *Service) frozen(tx *gorm.DB, id int64) (*firing, error) {
 		}
 		f.Members = nil
 	}
-	if len(s.firings.are) >= maxFirings || s.firings.are == nil {
-		s.firings.are = map[int64]*firing{}
-	}
-	s.firings.are[id] = f
 	return f, nil
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -52,8 +51,8 @@ type Deps struct {
 // Service is the use cases of SOPs.
 type Service struct {
 	Deps
-	plans   plans
-	firings firings
+	plans   db.Cached[*planSet]
+	firings db.Fixed[*firing]
 }
 
 // New returns the service, and has reach ask it about everybody right before he is sent to.
@@ -77,13 +76,7 @@ type plan struct {
 
 func (p *plan) def() *Definition { return p.defs[p.Version] }
 
-// plans are the SOPs that were enabled once, as of a revision. What it holds does not change.
-type plans struct {
-	mu     sync.Mutex
-	loaded int64
-	set    *planSet
-}
-
+// planSet are the SOPs that were enabled once, as of a revision.
 type planSet struct {
 	list []*plan
 	byID map[int64]*plan
@@ -92,16 +85,9 @@ type planSet struct {
 	hears  map[string]bool // kinds that may change something for a member who is in one
 }
 
-func (s *Service) load(tx *gorm.DB) (*planSet, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil || rev == 0 {
-		return &planSet{}, err
-	}
-	s.plans.mu.Lock()
-	defer s.plans.mu.Unlock()
-	if s.plans.set != nil && s.plans.loaded == rev {
-		return s.plans.set, nil
-	}
+func (s *Service) load(tx *gorm.DB) (*planSet, error) { return s.plans.Get(tx, revision, s.readPlans) }
+
+func (s *Service) readPlans(tx *gorm.DB) (*planSet, error) {
 	set := &planSet{byID: map[int64]*plan{}, enters: map[string][]*plan{}, hears: map[string]bool{}}
 	var rows []model.SOP
 	if err := tx.Where("state <> ?", model.SOPDraft).Order("id").Find(&rows).Error; err != nil {
@@ -130,7 +116,6 @@ func (s *Service) load(tx *gorm.DB) (*planSet, error) {
 			set.enters[d.Entry.Event] = append(set.enters[d.Entry.Event], p)
 		}
 	}
-	s.plans.set, s.plans.loaded = set, rev
 	return set, nil
 }
 

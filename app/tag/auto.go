@@ -14,7 +14,6 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/siyu-scrm/siyu/app/condition"
-	"github.com/siyu-scrm/siyu/app/db"
 	"github.com/siyu-scrm/siyu/app/event"
 	"github.com/siyu-scrm/siyu/app/member"
 	"github.com/siyu-scrm/siyu/model"
@@ -49,14 +48,7 @@ func (u *unit) reads(tagID int64) bool {
 	return slices.ContainsFunc(u.rules, func(r *rule) bool { return slices.Contains(r.reads, tagID) })
 }
 
-// ruleCache holds the enabled rules as of a revision, and which of them an event concerns. What it holds does not change.
-type ruleCache struct {
-	mu       sync.Mutex
-	revision int64
-	loaded   bool
-	rules    *ruleSet
-}
-
+// ruleSet holds the enabled rules as of a revision, and which of them an event concerns.
 type ruleSet struct {
 	units  []*unit
 	mu     sync.Mutex
@@ -119,16 +111,9 @@ func (u *unit) hears(kind string) bool {
 }
 
 // enabled returns the rules in force, reloading them where another process changed them.
-func (s *Service) enabled(tx *gorm.DB) (*ruleSet, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil {
-		return nil, fmt.Errorf("tag: revision: %w", err)
-	}
-	s.rules.mu.Lock()
-	defer s.rules.mu.Unlock()
-	if s.rules.loaded && s.rules.revision == rev {
-		return s.rules.rules, nil
-	}
+func (s *Service) enabled(tx *gorm.DB) (*ruleSet, error) { return s.rules.Get(tx, revision, s.load) }
+
+func (s *Service) load(tx *gorm.DB) (*ruleSet, error) {
 	var rows []model.AutoTag
 	if err := tx.Where("enabled = ?", true).Order("position, id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("tag: rules: %w", err)
@@ -155,7 +140,6 @@ func (s *Service) enabled(tx *gorm.DB) (*ruleSet, error) {
 		u.triggers = append(u.triggers, s.conditions.Triggers(tree)...)
 	}
 	slices.SortStableFunc(set.units, func(a, b *unit) int { return cmp.Compare(a.first().ID, b.first().ID) })
-	s.rules.rules, s.rules.revision, s.rules.loaded = set, rev, true
 	return set, nil
 }
 

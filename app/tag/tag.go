@@ -28,7 +28,7 @@ type Service struct {
 	events     *event.Log
 	conditions *condition.Registry
 	works      *work.Service
-	rules      ruleCache
+	rules      db.Cached[*ruleSet]
 	backfill   backfill
 
 	// Holders is how many hold each tag, by its id, to be shown: counting them in the table takes a second for a million members.

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -43,9 +42,7 @@ type Deps struct {
 type Service struct {
 	Deps
 
-	mu       sync.Mutex
-	revision int64
-	cached   *Ladder
+	tiers db.Cached[*Ladder]
 }
 
 // New returns the service and registers what follows the ledger.
@@ -85,23 +82,7 @@ type Gift struct {
 func (s *Service) Ladder(ctx context.Context) (*Ladder, error) { return s.ladder(s.DB.Reader(ctx)) }
 
 // ladder is the tiers in force, read again where another process changed them.
-func (s *Service) ladder(tx *gorm.DB) (*Ladder, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil {
-		return nil, fmt.Errorf("tier: revision: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cached != nil && s.revision == rev {
-		return s.cached, nil
-	}
-	l, err := load(tx)
-	if err != nil {
-		return nil, err
-	}
-	s.cached, s.revision = l, rev
-	return l, nil
-}
+func (s *Service) ladder(tx *gorm.DB) (*Ladder, error) { return s.tiers.Get(tx, revision, load) }
 
 // defaults are the settings before an operator changed them.
 var defaults = model.TierSettings{ID: 1, Account: model.AccountGrowth, Basis: coupon.Lifetime, Downgrade: model.TierImmediate, ReviewDays: 365, NoticeDays: 30}

@@ -36,10 +36,8 @@ type Service struct {
 	guard     outward.Guard
 	client    *http.Client
 
+	listeners db.Cached[[]listener]
 	mu        sync.Mutex
-	loaded    bool
-	revision  int64
-	listeners []listener
 	busy      map[int64]int // calls in flight of this process, by endpoint
 }
 
@@ -99,15 +97,10 @@ func (s *Service) Part() member.Part {
 
 // active returns the active endpoints, reloading them where they have changed.
 func (s *Service) active(tx *gorm.DB) ([]listener, error) {
-	rev, err := db.Revision(tx, revision)
-	if err != nil || rev == 0 {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.loaded && s.revision == rev {
-		return s.listeners, nil
-	}
+	return s.listeners.Get(tx, revision, load)
+}
+
+func load(tx *gorm.DB) ([]listener, error) {
 	var rows []model.WebhookEndpoint
 	if err := tx.Where("state = ?", model.WebhookActive).Order("id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("webhook: endpoints: %w", err)
@@ -119,6 +112,5 @@ func (s *Service) active(tx *gorm.DB) ([]listener, error) {
 			return nil, fmt.Errorf("webhook: endpoint %d: %w", r.ID, err)
 		}
 	}
-	s.listeners, s.revision, s.loaded = listeners, rev, true
 	return listeners, nil
 }

@@ -104,7 +104,7 @@ func TestTestSend(t *testing.T) {
 	b.done(path+"/test", "members", m.No+", ", "variant", "B")
 	w.Settle()
 	var d model.Delivery
-	require.NoError(t, w.DB.Reader(t.Context()).Take(&d, "member_id = ?", id).Error)
+	require.NoError(t, w.DB.Reader(t.Context()).Take(&d, "member_id = ?", m.ID).Error)
 	require.Equal(t, model.DeliveryAccepted, d.State)
 	require.Len(t, lines(w, "broadcast.test"), 1)
 }

@@ -29,7 +29,7 @@ func TestSOPTestSend(t *testing.T) {
 	run := b.page(where(b.done(path+"/test", "members", m.No, "step", "hello")))
 	require.Contains(t, run, `href="`+path+`"`)
 	w.Settle()
-	require.Contains(t, b.page(fmt.Sprint("/console/members/", id)), "测试发送 · ")
+	require.Contains(t, b.page(fmt.Sprint("/console/members/", m.ID)), "测试发送 · ")
 	require.Len(t, lines(w, "sop.test"), 1)
 }
 
