@@ -313,7 +313,8 @@ func standingsOf(tx *gorm.DB, ids []int64) (map[int64]*standing, error) {
 		all[id] = &standing{flips: map[int64]time.Time{}}
 	}
 	var held []struct{ MemberID, TagID, CauseID, GroupID int64 }
-	err := tx.Table("tag_holds AS h").Joins("JOIN tags AS t ON t.id = h.tag_id").Select("h.member_id, h.tag_id, h.cause_id, t.group_id").
+	// A left join begins with the members: MariaDB else begins with all tags, each for all members.
+	err := tx.Table("tag_holds AS h").Joins("LEFT JOIN tags AS t ON t.id = h.tag_id").Select("h.member_id, h.tag_id, h.cause_id, t.group_id").
 		Where("h.member_id IN ? AND h.cause = ?", ids, model.CauseRule).Scan(&held).Error
 	if err != nil {
 		return nil, fmt.Errorf("tag: standing: %w", err)

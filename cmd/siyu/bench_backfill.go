@@ -32,6 +32,11 @@ func benchBackfill(ctx context.Context, cfg *config.Config, o benchOptions, out 
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	a.Seal()
+	for n := 1; n > 0; { // the rules of a new programme look at nobody; what is timed is one rule
+		if n, err = a.Tags.Review(ctx, a.Clock.Now()); err != nil {
+			return err
+		}
+	}
 	first, err := benchMembers(ctx, a, o.members)
 	if err != nil {
 		return err
@@ -40,11 +45,6 @@ func benchBackfill(ctx context.Context, cfg *config.Config, o benchOptions, out 
 		return err
 	}
 	fmt.Fprintf(out, "members  %d\n", o.members)
-	for n := 1; n > 0; { // the rules of a new programme
-		if n, err = a.Tags.Review(ctx, a.Clock.Now()); err != nil {
-			return err
-		}
-	}
 	acted := 0
 	for _, r := range []struct {
 		name string
