@@ -86,7 +86,7 @@ func (s *Service) Members(ctx context.Context, tx *gorm.DB, at time.Time, t cond
 // can answer, such as what was done in a window, an answer for many people may be a minute old. It refuses what
 // condition.Registry.Check refuses.
 func (s *Service) Now(ctx context.Context, t condition.Tree) (found *roaring.Bitmap, everybody int64, err error) {
-	r := s.db.Reader(ctx)
+	r := s.db.Reader(db.Question(ctx))
 	if err := s.conditions.Check(ctx, r, t); err != nil {
 		return nil, 0, err
 	}

@@ -49,6 +49,7 @@ type index struct {
 
 	mu   sync.RWMutex // guards what follows
 	sets map[string]map[int64]*roaring.Bitmap
+	all  *roaring.Bitmap // a copy of everybody, shared and never changed; nil until somebody asks
 	kept map[string]answer
 }
 
@@ -94,6 +95,7 @@ func (x *index) refresh(ctx context.Context) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.all = nil
 	for leaf, keys := range x.sets {
 		for key, set := range keys {
 			set.AndNot(changed)
@@ -127,7 +129,7 @@ func (x *index) load(r *gorm.DB, now time.Time) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.sets, x.lookedAt, x.kept = sets, now, map[string]answer{}
+	x.sets, x.all, x.lookedAt, x.kept = sets, nil, now, map[string]answer{}
 	return nil
 }
 
@@ -257,14 +259,17 @@ func (x *index) seen(ids []int64) (late []int64) {
 	return late
 }
 
-// everybody is the caller's own.
+// everybody is shared: nobody changes it.
 func (x *index) everybody() *roaring.Bitmap {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if all := x.sets[memberLeaf][member.KeyEverybody]; all != nil {
-		return all.Clone()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.all == nil {
+		x.all = roaring.New()
+		if all := x.sets[memberLeaf][member.KeyEverybody]; all != nil {
+			x.all = all.Clone()
+		}
 	}
-	return roaring.New()
+	return x.all
 }
 
 // Among implements condition.Sets.

@@ -115,15 +115,10 @@ func (s search) kept(within *roaring.Bitmap, l Leaf, args json.RawMessage) (*roa
 	return roaring.And(within, found), nil
 }
 
-// anyOf asks each child only about those whom no earlier one found.
 func (s search) anyOf(within *roaring.Bitmap, kids []Tree) (*roaring.Bitmap, error) {
 	found := roaring.New()
 	for i, kid := range kids {
-		rest := within
-		if i > 0 {
-			rest = roaring.AndNot(within, found)
-		}
-		more, err := s.members(rest, kid)
+		more, err := s.members(within, kid)
 		switch {
 		case err != nil:
 			return nil, err

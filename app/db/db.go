@@ -126,14 +126,15 @@ func (d *DB) Reader(ctx context.Context) *gorm.DB {
 	return r
 }
 
-type insideKey struct{}
-
 // inner is ctx for a closure: uncancellable, and marked.
 func inner(ctx context.Context) context.Context {
-	return context.WithValue(context.WithoutCancel(ctx), insideKey{}, &revisions{})
+	return context.WithValue(context.WithoutCancel(ctx), revisionsKey{}, &revisions{inside: true})
 }
 
-func inside(ctx context.Context) bool { return ctx.Value(insideKey{}) != nil }
+func inside(ctx context.Context) bool {
+	r, ok := ctx.Value(revisionsKey{}).(*revisions)
+	return ok && r.inside
+}
 
 func gormConfig() *gorm.Config {
 	return &gorm.Config{

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -9,15 +10,26 @@ import (
 	"github.com/siyu-scrm/siyu/model"
 )
 
-// revisions are those that a transaction has read: they are few, and every decision of it stands on the same ones.
+// revisions are those that a transaction or a Question has read: they are few, and all of it stands on the same ones.
 type revisions struct {
+	inside bool             // a transaction
 	read   map[string]int64 // nil until the first
 	bumped bool             // by this transaction, which may yet be undone
 }
 
-// revisionsOf are those of the transaction of tx; of a reader they are not kept.
-func revisionsOf(tx *gorm.DB) *revisions {
-	if r, ok := tx.Statement.Context.Value(insideKey{}).(*revisions); ok {
+type revisionsKey struct{}
+
+// Question is ctx for the Reader of something that asks for several cached sets, one after the other: their revisions are read once.
+func Question(ctx context.Context) context.Context {
+	if inside(ctx) {
+		return ctx
+	}
+	return context.WithValue(ctx, revisionsKey{}, &revisions{})
+}
+
+// revisionsOf are those of ctx; of a reader they are not kept.
+func revisionsOf(ctx context.Context) *revisions {
+	if r, ok := ctx.Value(revisionsKey{}).(*revisions); ok {
 		return r
 	}
 	return &revisions{}
@@ -25,7 +37,7 @@ func revisionsOf(tx *gorm.DB) *revisions {
 
 // Revision is the number of changes of a cached set so far; 0 for a set never changed. Works on tx and on a reader.
 func Revision(tx *gorm.DB, name string) (int64, error) {
-	r := revisionsOf(tx)
+	r := revisionsOf(tx.Statement.Context)
 	if r.read == nil {
 		var rows []model.Revision
 		if err := tx.Find(&rows).Error; err != nil {
@@ -41,7 +53,7 @@ func Revision(tx *gorm.DB, name string) (int64, error) {
 
 // Bump counts a change of a cached set, in the transaction that changes it: every process reloads it before it decides again.
 func Bump(tx *gorm.DB, name string) error {
-	r := revisionsOf(tx)
+	r := revisionsOf(tx.Statement.Context)
 	r.read, r.bumped = nil, true
 	for range 2 {
 		res := tx.Exec("UPDATE revisions SET n = n + 1 WHERE name = ?", name)
@@ -72,7 +84,7 @@ func (c *Cached[T]) Get(tx *gorm.DB, name string, load func(tx *gorm.DB) (T, err
 	if err != nil {
 		return none, err
 	}
-	own := revisionsOf(tx).bumped // what it reads may never be committed: it is nobody else's
+	own := revisionsOf(tx.Statement.Context).bumped // what it reads may never be committed: it is nobody else's
 	if !own {
 		c.mu.Lock()
 		hit, value := c.loaded && c.revision == rev, c.value
