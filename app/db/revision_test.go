@@ -95,7 +95,9 @@ func TestCached(t *testing.T) {
 		}), undone)
 		require.NoError(t, d.Tx(t.Context(), add("c")))
 		require.NoError(t, d.Tx(t.Context(), add("d"))) // the same revision again, of something else
-		require.NoError(t, d.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error { return tx.Delete(&model.Revision{}, "name = ?", "row-c").Error }))
+		require.NoError(t, d.Tx(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+			return tx.Delete(&model.Revision{}, "name = ?", "row-c").Error
+		}))
 		require.EqualValues(t, 1, get(d.Reader(t.Context())))
 	})
 }
