@@ -252,7 +252,6 @@ func TestIndexAgainstTables(t *testing.T) {
 		condition.Is("member", map[string]any{"field": "opted_out", "value": true}),
 		condition.Is("member", map[string]any{"field": "gender", "value": "female"}),
 		condition.Is("member", map[string]any{"field": "gender", "value": ""}),
-		condition.Is("member", map[string]any{"field": "gender", "value": "neither"}),
 		condition.Is("member", map[string]any{"field": "channel", "value": "poster"}),
 		condition.Is("random", map[string]any{"percent": 50, "salt": "x"}),
 		condition.Is("did", map[string]any{"event": "tag.changed", "op": "gte", "count": 2}),

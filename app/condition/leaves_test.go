@@ -14,6 +14,7 @@ import (
 
 	"github.com/siyu-scrm/siyu/app/apptest"
 	"github.com/siyu-scrm/siyu/app/condition"
+	"github.com/siyu-scrm/siyu/app/errs"
 	"github.com/siyu-scrm/siyu/app/tag"
 	"github.com/siyu-scrm/siyu/model"
 )
@@ -260,4 +261,41 @@ func laterOf(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// What no member can ever meet is refused when it is saved, at the place where it stands.
+func TestLeavesRefuse(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t)
+	for name, c := range map[string]struct{ leaf, field string }{
+		"NoSuchTag":       {`{"leaf":"tag","tag_id":"999"}`, "tag_id"},
+		"NoSuchGender":    {`{"leaf":"member","field":"gender","value":"neither"}`, "value"},
+		"GenderAsANumber": {`{"leaf":"member","field":"gender","value":3}`, "value"},
+		"AgeInWords":      {`{"leaf":"member","field":"age","op":"gte","value":"ten"}`, "value"},
+		"AgeAndAHalf":     {`{"leaf":"member","field":"age","op":"gte","value":3.5}`, "value"},
+		"NoSuchField":     {`{"leaf":"member","field":"height","value":3}`, "field"},
+		"NoSuchChannel":   {`{"leaf":"member","field":"channel","value":"nowhere"}`, "value"},
+		"JoinedOnANumber": {`{"leaf":"member","field":"joined","value":1}`, "value"},
+		"NoSuchTier":      {`{"leaf":"tier","at_least":"77"}`, "at_least"},
+		"NoSuchEvent":     {`{"leaf":"did","event":"nope.done","op":"gte","count":1}`, "event"},
+		"NegativeCount":   {`{"leaf":"did","event":"checkin.done","op":"gte","count":-1}`, "count"},
+		"NegativeWindow":  {`{"leaf":"did","event":"checkin.done","op":"gte","count":1,"window":"-3d"}`, "window"},
+		"EndlessWindow":   {`{"leaf":"did","event":"checkin.done","op":"gte","count":1,"window":"99999d"}`, "window"},
+		"NoSuchMeasure":   {`{"leaf":"orders","measure":"weight","op":"gte","value":1}`, "measure"},
+		"NoSuchOp":        {`{"leaf":"inactive","op":"like","days":60}`, "op"},
+		"NoSuchAudience":  {`{"leaf":"audience","audience_id":"12"}`, "audience_id"},
+		"NoSuchAccount":   {`{"leaf":"account","account":"gold","op":"gte","value":1}`, "account"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tree, err := w.Conditions.Parse(model.JSON(`{"all":[` + c.leaf + `]}`))
+			if err == nil {
+				err = w.Conditions.Check(t.Context(), w.DB.Reader(t.Context()), tree)
+			}
+			var e *errs.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, errs.Invalid, e.Code)
+			require.Equal(t, "condition.all[0]."+c.field, e.Args["field"])
+		})
+	}
 }

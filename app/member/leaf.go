@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -38,7 +39,7 @@ var changedBy = map[string][]string{
 func (a leafArgs) number() (int64, error) {
 	n, ok := a.Value.(float64)
 	if !ok || n != math.Trunc(n) {
-		return 0, errs.Field("value", "condition.member.value")
+		return 0, errs.Field("value", "condition.arg_type", "want", "integer")
 	}
 	return int64(n), condition.CheckDays(a.Op, "value", int64(n))
 }
@@ -62,7 +63,7 @@ func (a leafArgs) where(z clock.Zone, at time.Time) (string, []any, error) {
 		"follower":  "EXISTS (SELECT 1 FROM identities i WHERE i.member_id = members.id AND i.subscribed)",
 	}[a.Field]; ok {
 		if !isBool {
-			return "", nil, errs.Field("value", "condition.member.value")
+			return "", nil, errs.Field("value", "condition.arg_type", "want", "boolean")
 		}
 		if !yes {
 			sql = "NOT (" + sql + ")"
@@ -70,7 +71,7 @@ func (a leafArgs) where(z clock.Zone, at time.Time) (string, []any, error) {
 		return sql, nil, nil
 	}
 	if !isText && (a.Field == "gender" || a.Field == "channel" || a.Field == "last_channel") {
-		return "", nil, errs.Field("value", "condition.member.value")
+		return "", nil, errs.Field("value", "condition.arg_type", "want", "string")
 	}
 	switch a.Field {
 	case "gender":
@@ -170,6 +171,9 @@ func Leaf(z clock.Zone) condition.Leaf {
 		Name: "member",
 		Check: func(_ context.Context, tx *gorm.DB, raw json.RawMessage) error {
 			a, _, _, err := readLeaf(raw, z, time.Time{})
+			if err == nil && a.Field == "gender" && !slices.Contains([]any{"", "male", "female"}, a.Value) {
+				return errs.Field("value", "member.gender")
+			}
 			if err != nil || a.Field != "channel" && a.Field != "last_channel" {
 				return err
 			}
