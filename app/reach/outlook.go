@@ -65,17 +65,17 @@ func (s *Service) measured(ctx context.Context) (rate float64, err error) {
 	return rate, nil
 }
 
-// CostFen is what the accepted messages of a run cost, by the prices of the settings.
-func (s *Service) CostFen(ctx context.Context, runID int64) (fen int64, err error) {
+// CostFen is what the accepted messages of runs cost, by the prices of the settings. The runs are ids, or a query of them, with its arguments.
+func (s *Service) CostFen(ctx context.Context, runs string, args ...any) (fen int64, err error) {
 	err = each(ctx, s.db.Reader(ctx), func(r *sql.Rows) error {
 		var channel string
 		var n int64
 		err := r.Scan(&channel, &n)
 		fen += n * s.o.Prices[channel]
 		return err
-	}, "SELECT channel, COUNT(*) FROM deliveries WHERE run_id = ? AND state = 'accepted' GROUP BY channel", runID)
+	}, "SELECT channel, COUNT(*) FROM deliveries WHERE run_id IN ("+runs+") AND state = 'accepted' GROUP BY channel", args...)
 	if err != nil {
-		return 0, fmt.Errorf("reach: cost of run %d: %w", runID, err)
+		return 0, fmt.Errorf("reach: cost of runs: %w", err)
 	}
 	return fen, nil
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,33 +177,13 @@ func (f *Firing) result(ctx context.Context, name string) (*Result, error) {
 	}
 	g := &Result{Group: name, People: int64(set.GetCardinality())} //nolint:gosec // ids fit 32 bits
 	g.spent.N = g.People
-	for _, c := range []struct {
-		what        string
-		people, sum *int64
-	}{
-		{DidGet, &g.Sent, nil},
-		{DidSkip, &g.Skipped, nil},
-		{DidOpen, &g.Opened, nil},
-		{DidOrder, &g.Ordered, &g.Orders},
-		{DidCheckIn, &g.CheckedIn, &g.CheckIns},
-		{DidSpend, &g.Spent, &g.PointsSpent},
-		{DidEarn, &g.Earned, &g.PointsEarned},
-		{DidCoupon, &g.Coupons, &g.CouponsIssued},
-	} {
-		err := f.visit(ctx, c.what, runs, set, func(_, n int64) {
-			if *c.people++; c.sum != nil {
-				*c.sum += n
-			}
-			if c.what == DidSpend {
-				g.spent.Sum, g.spent.Squares = g.spent.Sum+float64(n), g.spent.Squares+float64(n)*float64(n)
-			}
-		})
-		if err != nil {
+	for _, what := range Dids[1:] {
+		if err := f.visit(ctx, what, runs, set, g.counter(what)); err != nil {
 			return nil, err
 		}
 	}
 	for i := range runs {
-		cost, err := f.r.CostFen(ctx, runs[i].ID)
+		cost, err := f.r.CostFen(ctx, "?", runs[i].ID)
 		if err != nil {
 			return nil, err
 		}
@@ -214,6 +195,22 @@ func (f *Firing) result(ctx context.Context, name string) (*Result, error) {
 		g.Reasons = reach.JoinReasons(g.Reasons, reasons)
 	}
 	return g, nil
+}
+
+// counter counts who did something, and how much.
+func (g *Result) counter(what string) func(id, n int64) {
+	c := map[string][2]*int64{
+		DidGet: {&g.Sent}, DidSkip: {&g.Skipped}, DidOpen: {&g.Opened}, DidOrder: {&g.Ordered, &g.Orders}, DidCheckIn: {&g.CheckedIn, &g.CheckIns},
+		DidSpend: {&g.Spent, &g.PointsSpent}, DidEarn: {&g.Earned, &g.PointsEarned}, DidCoupon: {&g.Coupons, &g.CouponsIssued},
+	}[what]
+	return func(_, n int64) {
+		if *c[0]++; c[1] != nil {
+			*c[1] += n
+		}
+		if what == DidSpend {
+			g.spent.Sum, g.spent.Squares = g.spent.Sum+float64(n), g.spent.Squares+float64(n)*float64(n)
+		}
+	}
 }
 
 // Who are the people of a group who did something.
@@ -233,15 +230,33 @@ func (f *Firing) Who(ctx context.Context, group, what string) (*roaring.Bitmap, 
 	return who, err
 }
 
-// queries ask for members in a list and a window: who, and how much.
-var queries = map[string]string{
-	DidOrder:   "SELECT member_id, COUNT(*) FROM events WHERE member_id IN ? AND kind IN ('order.paid', 'order.claimed') AND occurred_at >= ? AND occurred_at < ? GROUP BY member_id",
-	DidCheckIn: "SELECT member_id, COUNT(*) FROM events WHERE member_id IN ? AND kind = 'checkin.done' AND occurred_at >= ? AND occurred_at < ? GROUP BY member_id",
-	DidSpend: "SELECT member_id, -SUM(delta) FROM entries WHERE member_id IN ? AND account = 'points' AND kind = 'spend' AND bucket = 'available' " +
-		"AND occurred_at >= ? AND occurred_at < ? GROUP BY member_id",
-	DidEarn: "SELECT member_id, SUM(delta) FROM entries WHERE member_id IN ? AND account = 'points' AND kind = 'earn' " +
-		"AND occurred_at >= ? AND occurred_at < ? GROUP BY member_id",
-	DidCoupon: "SELECT member_id, COUNT(*) FROM member_coupons WHERE member_id IN ? AND issued_at >= ? AND issued_at < ? GROUP BY member_id",
+// Behind are the people behind the figures of something that was sent.
+type Behind interface {
+	Results(ctx context.Context) (*Results, error)
+	Who(ctx context.Context, group, what string) (*roaring.Bitmap, error)
+}
+
+// act is a thing that members do: the rows of a table that say so, and how much each counts.
+type act struct{ table, n, at, where string }
+
+var acts = map[string]act{
+	DidOrder:   {"events", "1", "occurred_at", "kind IN ('order.paid', 'order.claimed')"},
+	DidCheckIn: {"events", "1", "occurred_at", "kind = 'checkin.done'"},
+	DidSpend:   {"entries", "-delta", "occurred_at", "account = 'points' AND kind = 'spend' AND bucket = 'available'"},
+	DidEarn:    {"entries", "delta", "occurred_at", "account = 'points' AND kind = 'earn'"},
+	DidCoupon:  {"member_coupons", "1", "issued_at", "1 = 1"},
+}
+
+// sums asks for members in a list and a window: who, and how much.
+func (a act) sums() string {
+	return "SELECT member_id, SUM(" + a.n + ")" + a.rest() + " GROUP BY member_id"
+}
+
+// rows asks for each time.
+func (a act) rows() string { return "SELECT member_id, " + a.n + ", " + a.at + a.rest() }
+
+func (a act) rest() string {
+	return " FROM " + a.table + " WHERE member_id IN ? AND " + a.where + " AND " + a.at + " >= ? AND " + a.at + " < ?"
 }
 
 const visitChunk = 2000
@@ -258,7 +273,7 @@ func (f *Firing) visit(ctx context.Context, what string, runs []model.Run, set *
 			"AND (v.member_id = s.member_id OR (v.member_id = 0 AND v.visitor_id = s.visitor_id))")
 	}
 	for ids := range reach.Chunks(set, visitChunk) {
-		if err := f.scan(ctx, each, queries[what], ids, f.from, f.to); err != nil {
+		if err := f.scan(ctx, each, acts[what].sums(), ids, f.from, f.to); err != nil {
 			return err
 		}
 	}
@@ -275,17 +290,27 @@ func (f *Firing) perRun(ctx context.Context, runs []model.Run, each func(id, n i
 }
 
 func (f *Firing) scan(ctx context.Context, each func(id, n int64), query string, args ...any) error {
-	rows, err := f.s.db.Reader(ctx).Raw(query, args...).Rows()
+	return scan(ctx, f.s, func(r *sql.Rows) error {
+		var id, n int64
+		err := r.Scan(&id, &n)
+		if err == nil {
+			each(id, n)
+		}
+		return err
+	}, query, args...)
+}
+
+// scan runs each on every row.
+func scan(ctx context.Context, s *Service, each func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := s.db.Reader(ctx).Raw(query, args...).Rows()
 	if err != nil {
 		return fmt.Errorf("report: results: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		var id, n int64
-		if err := rows.Scan(&id, &n); err != nil {
+		if err := each(rows); err != nil {
 			return fmt.Errorf("report: results: %w", err)
 		}
-		each(id, n)
 	}
 	return rows.Err()
 }

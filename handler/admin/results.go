@@ -15,12 +15,12 @@ import (
 
 // FiringResults are what a firing brought, within the days after it.
 type FiringResults struct {
-	Days   int      `json:"days"`
-	From   web.Time `json:"from"`
-	To     web.Time `json:"to"`
-	Over   bool     `json:"over" doc:"The days are over: nothing is added any more"`
-	Groups []Result `json:"groups" doc:"all: everybody who was to be sent to; A, B, C: each content, where several are tried; held: the held back"`
-	Lifts  []Lift   `json:"lifts" doc:"How much more a group did than the held back, and B and C than A"`
+	Days   int       `json:"days"`
+	From   *web.Time `json:"from,omitempty" doc:"Of a firing"`
+	To     *web.Time `json:"to,omitempty" doc:"Of a firing"`
+	Over   bool      `json:"over" doc:"The days are over: nothing is added any more"`
+	Groups []Result  `json:"groups" doc:"all: everybody who was to be sent to; A, B, C: each content, where several are tried; held: the held back"`
+	Lifts  []Lift    `json:"lifts" doc:"How much more a group did than the held back, and B and C than A"`
 }
 
 // Result is one group. Each figure of people opens its list: /runs/{id}/results/members.
@@ -75,15 +75,53 @@ type resultAudienceIn struct {
 	}
 }
 
+type sopResultsIn struct {
+	ID   web.ID `path:"id"`
+	Days int    `query:"days" minimum:"1" maximum:"90" default:"7" doc:"After each message"`
+	Step string `query:"step" maxLength:"32" doc:"Of what this step sent; absent: of all"`
+}
+
+type sopResultMembersIn struct {
+	ID   web.ID `path:"id"`
+	Days int    `query:"days" minimum:"1" maximum:"90" default:"7" doc:"After each message"`
+	web.Paging
+	Step string `query:"step" maxLength:"32" doc:"Of what this step sent; absent: of all"`
+	What string `query:"what" default:"people" enum:"people,sent,skipped,opened,ordered,checked_in,spent,earned,coupons"`
+}
+
+type sopResultAudienceIn struct {
+	ID   web.ID `path:"id"`
+	Body struct {
+		Name string `json:"name" minLength:"1" maxLength:"64" example:"收到且下单"`
+		Step string `json:"step,omitempty" maxLength:"32"`
+		What string `json:"what,omitempty" default:"people" enum:"people,sent,skipped,opened,ordered,checked_in,spent,earned,coupons"`
+		Days int    `json:"days,omitempty" minimum:"1" maximum:"90" default:"7"`
+	}
+}
+
 func (h *handler) results(api *web.API) {
 	web.Read(api, op(operator.ProgrammeRead, http.MethodGet, "/runs/{id}/results", "What the firing of a run brought", http.StatusNotFound), h.getResults)
 	web.Read(api, op(operator.MembersRead, http.MethodGet, "/runs/{id}/results/members", "The people behind a figure", http.StatusNotFound), h.getResultMembers)
 	o := post(operator.ProgrammeWrite, "/runs/{id}/results/audience", "Keep the people behind a figure as a frozen audience", http.StatusNotFound, http.StatusConflict)
 	web.Write(api, example(o, map[string]any{"name": "收到没下单", "what": "sent"}), h.postResultAudience)
+
+	o = op(operator.ProgrammeRead, http.MethodGet, "/sops/{id}/results", "What people did within days after a message of a SOP", http.StatusNotFound)
+	o.Description = "One group, all. A person counts once, who did it within the days after any message that was accepted; each order and the like counts once."
+	web.Read(api, o, h.getSOPResults)
+	web.Read(api, op(operator.MembersRead, http.MethodGet, "/sops/{id}/results/members", "The people behind a figure", http.StatusNotFound), h.getSOPResultMembers)
+	o = post(operator.ProgrammeWrite, "/sops/{id}/results/audience", "Keep the people behind a figure as a frozen audience", http.StatusNotFound, http.StatusConflict)
+	web.Write(api, example(o, map[string]any{"name": "收到且下单", "what": "ordered"}), h.postSOPResultAudience)
 }
 
-func (h *handler) firing(ctx context.Context, id web.ID, days int) (*report.Firing, error) {
+func (h *handler) firing(ctx context.Context, id web.ID, days int) (report.Behind, error) {
 	return report.New(h.DB, h.Clock, h.Zone).Firing(ctx, h.Reach, id.Int(), days)
+}
+
+func (h *handler) sopResults(ctx context.Context, id web.ID, step string, days int) (report.Behind, error) {
+	if _, err := h.SOPs.Get(ctx, id.Int()); err != nil {
+		return nil, err
+	}
+	return report.New(h.DB, h.Clock, h.Zone).SOP(h.Reach, id.Int(), step, days)
 }
 
 func (h *handler) getResults(ctx context.Context, in *firingIn) (*web.Out[FiringResults], error) {
@@ -91,11 +129,26 @@ func (h *handler) getResults(ctx context.Context, in *firingIn) (*web.Out[Firing
 	if err != nil {
 		return nil, err
 	}
+	return resultsOf(ctx, f)
+}
+
+func (h *handler) getSOPResults(ctx context.Context, in *sopResultsIn) (*web.Out[FiringResults], error) {
+	p, err := h.sopResults(ctx, in.ID, in.Step, in.Days)
+	if err != nil {
+		return nil, err
+	}
+	return resultsOf(ctx, p)
+}
+
+func resultsOf(ctx context.Context, f report.Behind) (*web.Out[FiringResults], error) {
 	r, err := f.Results(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v := FiringResults{Days: r.Days, From: web.At(r.From), To: web.At(r.To), Over: r.Over, Groups: make([]Result, len(r.Groups)), Lifts: make([]Lift, len(r.Lifts))}
+	v := FiringResults{Days: r.Days, Over: r.Over, Groups: make([]Result, len(r.Groups)), Lifts: make([]Lift, len(r.Lifts))}
+	if !r.From.IsZero() {
+		v.From, v.To = web.AtPtr(&r.From), web.AtPtr(&r.To)
+	}
 	for i, g := range r.Groups {
 		v.Groups[i] = Result{
 			Group: g.Group, People: g.People, Sent: g.Sent, Skipped: g.Skipped, Reasons: g.Reasons, Opened: g.Opened, Ordered: g.Ordered, Orders: g.Orders,
@@ -117,7 +170,19 @@ func (h *handler) getResultMembers(ctx context.Context, in *resultMembersIn) (*w
 	if err != nil {
 		return nil, err
 	}
-	who, err := f.Who(ctx, in.Group, in.What)
+	return h.resultMembers(ctx, f, in.Group, in.What, in.Paging)
+}
+
+func (h *handler) getSOPResultMembers(ctx context.Context, in *sopResultMembersIn) (*web.Out[web.List[Person]], error) {
+	p, err := h.sopResults(ctx, in.ID, in.Step, in.Days)
+	if err != nil {
+		return nil, err
+	}
+	return h.resultMembers(ctx, p, report.GroupAll, in.What, in.Paging)
+}
+
+func (h *handler) resultMembers(ctx context.Context, f report.Behind, group, what string, in web.Paging) (*web.Out[web.List[Person]], error) {
+	who, err := f.Who(ctx, group, what)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +205,18 @@ func (h *handler) postResultAudience(ctx context.Context, in *resultAudienceIn) 
 		return nil, err
 	}
 	who, err := f.Who(ctx, in.Body.Group, in.Body.What)
+	if err != nil {
+		return nil, err
+	}
+	return h.keep(ctx, in.Body.Name, who)
+}
+
+func (h *handler) postSOPResultAudience(ctx context.Context, in *sopResultAudienceIn) (*web.Out[Audience], error) {
+	p, err := h.sopResults(ctx, in.ID, in.Body.Step, in.Body.Days)
+	if err != nil {
+		return nil, err
+	}
+	who, err := p.Who(ctx, report.GroupAll, in.Body.What)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ var elsewhere = []string{
 	"POST /console/media", "POST /console/media/:id/delete", "POST /console/orders/imports", "POST /console/customers/imports", "POST /console/audiences/imports", // a file
 	"POST /console/customers/:id/delete", "POST /console/recalls/new", "POST /console/recalls/:id/run", "POST /console/segments/layers",
 	"POST /console/members/:id/phone", "POST /console/members/:id/unmerge", "POST /console/members/:id/erase",
-	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/runs/:id/retry", "POST /console/runs/:id/results/audience", "POST /console/sops/:id/people/audience", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
+	"POST /console/runs/:id/cancel", "POST /console/runs/:id/pause", "POST /console/runs/:id/retry", "POST /console/runs/:id/results/audience", "POST /console/sops/:id/people/audience", "POST /console/sops/:id/results/audience", "POST /console/pushes/:id/replay", "POST /console/risks/:id/done",
 	"POST /console/webhook-deliveries/:id/replay", "POST /console/webhooks/:id/replay",
 	"POST /console/works/:id/cancel", "POST /console/works/:id/retry",
 	"POST /console/audiences/:id/look", "POST /console/autotags/:id/look", "POST /console/sops/:id/shift", "POST /console/sops/:id/look", // they change nothing

@@ -233,6 +233,8 @@ func (con *Console) routes() []route {
 		{post, "/broadcasts/:id/test", operator.BroadcastsSend, con.testBroadcast},
 		{post, "/sops/:id/look", operator.MembersRead, con.lookSOP},
 		{post, "/sops/:id/test", operator.BroadcastsSend, con.testSOP},
+		{get, "/sops/:id/results", operator.MembersRead, con.sopResults},
+		{post, "/sops/:id/results/audience", operator.ProgrammeWrite, con.keepSOPResult},
 		{get, "/sops/:id/people", operator.MembersRead, con.sopPeople},
 		{post, "/sops/:id/people/audience", operator.ProgrammeWrite, con.keepSOPPeople},
 		{get, "/works", operator.ProgrammeRead, con.works},

@@ -13,6 +13,7 @@ import (
 	"github.com/siyu-scrm/siyu/app/report"
 	"github.com/siyu-scrm/siyu/handler/web"
 	"github.com/siyu-scrm/siyu/model"
+	"github.com/siyu-scrm/siyu/templates"
 )
 
 // resultDays is how long after a firing a page looks, where nothing else is asked for.
@@ -20,7 +21,10 @@ const resultDays = 7
 
 type firingView struct {
 	Frame
-	Run     *model.Run
+	Of      string // its page
+	Name    string // of Of
+	Steps   []string
+	Step    string // of Steps; "" = all
 	Results *report.Results
 	Group   string // whose list is open; "" = none
 	What    string
@@ -65,32 +69,53 @@ func (firingView) Says(what string, n float64) string {
 }
 
 func (con *Console) results(c *gin.Context) error {
-	return con.showResults(c, http.StatusOK, newForm(nil))
+	return con.showResults(c, http.StatusOK, newForm(nil), con.resultsOfRun)
 }
 
-func (con *Console) showResults(c *gin.Context, status int, f *Form) error {
+func (con *Console) sopResults(c *gin.Context) error {
+	return con.showResults(c, http.StatusOK, newForm(nil), con.resultsOfSOP)
+}
+
+// resultsOf looks for what something brought, as the values of a page ask, and writes into the view whose results these are.
+type resultsOf func(ctx context.Context, id int64, get func(string) string, v *firingView) (report.Behind, error)
+
+func (con *Console) resultsOfRun(ctx context.Context, id int64, get func(string) string, v *firingView) (report.Behind, error) {
+	v.Of, v.Name = fmt.Sprintf("%s/runs/%d", root, id), fmt.Sprintf("%s #%d", templates.T(web.Lang(ctx), "console.title.run", nil), id)
+	return con.report.Firing(ctx, con.app.Reach, id, spanOf(get("days")))
+}
+
+func (con *Console) resultsOfSOP(ctx context.Context, id int64, get func(string) string, v *firingView) (report.Behind, error) {
+	row, err := con.app.SOPs.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	d, err := con.app.SOPs.Version(ctx, row, 0)
+	if err != nil {
+		return nil, err
+	}
+	v.Of, v.Name, v.Step, v.Steps = fmt.Sprintf("%s/sops/%d", root, id), row.Name, get("step"), sending(d)
+	return con.report.SOP(con.app.Reach, id, v.Step, spanOf(get("days")))
+}
+
+func (con *Console) showResults(c *gin.Context, status int, f *Form, of resultsOf) error {
 	ctx := c.Request.Context()
 	id, err := idOf(c, false)
 	if err != nil {
 		return err
 	}
-	run, err := con.app.Reach.Run(ctx, id)
+	v := firingView{Frame: con.frame(c, "results"), Group: c.Query("group"), What: c.Query("what"), Form: f}
+	behind, err := of(ctx, id, c.Query, &v)
 	if err != nil {
 		return err
 	}
-	firing, err := con.report.Firing(ctx, con.app.Reach, id, spanOf(c.Query("days")))
-	if err != nil {
-		return err
-	}
-	v := firingView{Frame: con.frame(c, "results"), Run: run, Group: c.Query("group"), What: c.Query("what"), Form: f}
-	if v.Results, err = firing.Results(ctx); err != nil {
+	if v.Results, err = behind.Results(ctx); err != nil {
 		return err
 	}
 	if status != http.StatusOK {
-		v.Here = fmt.Sprintf("%s/runs/%d/results", root, id)
+		v.Here = v.Of + "/results"
 	}
 	if v.Group != "" {
-		who, err := firing.Who(ctx, v.Group, v.What)
+		who, err := behind.Who(ctx, v.Group, v.What)
 		if err != nil {
 			return err
 		}
@@ -120,18 +145,26 @@ func spanOf(s string) int {
 
 // keepResult saves the people behind a figure as an audience.
 func (con *Console) keepResult(c *gin.Context) error {
+	return con.keepResults(c, "run", con.resultsOfRun)
+}
+
+func (con *Console) keepSOPResult(c *gin.Context) error {
+	return con.keepResults(c, "sop", con.resultsOfSOP)
+}
+
+func (con *Console) keepResults(c *gin.Context, kind string, of resultsOf) error {
 	f, id, err := postedTo(c)
 	if err != nil {
 		return err
 	}
 	who := func(ctx context.Context) (*audience.Set, error) {
-		firing, err := con.report.Firing(ctx, con.app.Reach, id, spanOf(f.Get("days")))
+		behind, err := of(ctx, id, f.Get, &firingView{})
 		if err != nil {
 			return nil, err
 		}
-		return firing.Who(ctx, f.Get("group"), f.Get("what"))
+		return behind.Who(ctx, f.Get("group"), f.Get("what"))
 	}
-	return con.keep(c, f, fmt.Sprintf("run:%d", id), who, func(status int, f *Form) error { return con.showResults(c, status, f) })
+	return con.keep(c, f, fmt.Sprintf("%s:%d", kind, id), who, func(status int, f *Form) error { return con.showResults(c, status, f, of) })
 }
 
 // keep saves the people behind a figure of something as an audience.

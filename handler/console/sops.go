@@ -164,11 +164,7 @@ func (con *Console) showSOP(c *gin.Context, status int, id int64, f *Form) (err 
 		if v.Sentences, err = con.app.SOPs.Sentences(ctx, web.Lang(ctx), d); err != nil {
 			return err
 		}
-		for i := range d.Steps {
-			if d.Steps[i].Send != nil {
-				v.Sends = append(v.Sends, d.Steps[i].Key)
-			}
-		}
+		v.Sends = sending(d)
 		if v.Report, err = con.app.SOPs.Report(ctx, id); err != nil {
 			return err
 		}
@@ -180,6 +176,16 @@ func (con *Console) showSOP(c *gin.Context, status int, id int64, f *Form) (err 
 	}
 	web.Page(c, status, "console/sop", v)
 	return nil
+}
+
+// sending are the keys of the steps that send.
+func sending(d *sop.Definition) (keys []string) {
+	for i := range d.Steps {
+		if d.Steps[i].Send != nil {
+			keys = append(keys, d.Steps[i].Key)
+		}
+	}
+	return keys
 }
 
 // sopPeopleView lists who stands behind a number of a SOP.

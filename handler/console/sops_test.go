@@ -111,6 +111,17 @@ func TestSOPs(t *testing.T) {
 	var kept model.Audience
 	require.NoError(t, w.DB.Reader(t.Context()).Take(&kept).Error)
 	require.EqualValues(t, 1, kept.Count)
+	require.Contains(t, s.page(path), `href="`+path+`/results"`)
+	for list, behind := range map[string]bool{
+		"group=all&what=skipped": true, "group=all&what=skipped&step=hello": true, "group=all&what=people&step=week": false, "group=all&what=sent": false, "group=all&what=coupons": false,
+	} {
+		page := s.page(path + "/results?days=3&" + list)
+		require.Equal(t, behind, strings.Contains(page, fmt.Sprintf(`href="/console/members/%d"`, id)), list)
+		require.Regexp(t, `<option( selected)?>week</option>`, page)
+	}
+	keep = []string{"group", "all", "what", "skipped", "step", "hello", "days", "3", "name"}
+	s.refused(path+"/results/audience", append(keep, "")...)
+	require.Contains(t, s.page(where(s.done(path+"/results/audience", append(keep, "第一步没收到")...))), "第一步没收到")
 	for control, value := range map[string]string{
 		"s1.day": "x", "s1.time": "10 o'clock", "s1.text": "", "s0.grants.amount": "-1", "s1.key": "hello", "s1.next": "nowhere", "exit.0.event": "no.such", "s1.fact.0.orders.count.value": "x",
 	} {
